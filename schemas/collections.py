@@ -1,0 +1,167 @@
+"""Layout of the Milvus collections, as plain data; the store turns it into an engine's schema.
+
+Fields are few and fixed. A key is a digest of the user's id, because engines put keys into expressions unescaped;
+the id itself is an ordinary field. No field is nullable, so that the same layout works on every engine: an absent
+text is empty, an absent number is ``ABSENT``.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+__all__ = [
+    "ABSENT",
+    "MAX_ID_BYTES",
+    "MAX_JSON_BYTES",
+    "MAX_TEXT_BYTES",
+    "SCHEMA_VERSION",
+    "STATE_DIM",
+    "CollectionSpec",
+    "FieldSpec",
+    "FieldType",
+    "classes_spec",
+    "evidence_spec",
+    "items_spec",
+    "key_of",
+    "state_spec",
+]
+
+SCHEMA_VERSION: Final = 1
+"""Raised whenever a field is added, removed or changes meaning."""
+
+ABSENT: Final = -2.0
+"""Stands for "no value" in a float field: below every cosine, margin and probability."""
+
+MAX_ID_BYTES: Final = 512
+MAX_TEXT_BYTES: Final = 60_000
+"""Below the 65,535 bytes that a server allows a VARCHAR field."""
+MAX_JSON_BYTES: Final = 60_000
+"""Below the 65,536 bytes that a server allows a JSON field."""
+
+STATE_DIM: Final = 2
+"""Every collection must have a vector; state documents carry this constant dummy of the smallest size."""
+
+
+class FieldType(StrEnum):
+    """The column types in use, all of them known to every engine since Milvus 2.3."""
+
+    TEXT = "text"
+    INT = "int"
+    FLOAT = "float"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One column besides ``key`` and ``vector``; ``max_bytes`` bounds a text in UTF-8."""
+
+    name: str
+    type: FieldType
+    max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """One collection: a text primary key ``key``, a float ``vector`` of ``dim``, and the fields.
+
+    The vector is compared by inner product, which on unit vectors is the cosine, and lets a learnt class vector
+    have another length.
+    """
+
+    kind: str
+    dim: int
+    fields: tuple[FieldSpec, ...]
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of every column but ``key`` and ``vector``."""
+        return tuple(field.name for field in self.fields)
+
+
+def key_of(*parts: str) -> str:
+    """Primary key for the ids given: 32 hexadecimal digits, safe in any expression.
+
+    128 bits of SHA-256: for a billion ids the chance of one collision is about 1e-21.
+
+    >>> key_of("sku 'quoted'") == key_of("sku 'quoted'") != key_of("sku")
+    True
+    """
+    framed = "\x1f".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(framed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _text(name: str, max_bytes: int = MAX_ID_BYTES) -> FieldSpec:
+    return FieldSpec(name, FieldType.TEXT, max_bytes)
+
+
+def state_spec() -> CollectionSpec:
+    """Documents of a catalogue: class definitions, spaces, mappings, checkpoints, the head of the taxonomy."""
+    return CollectionSpec(
+        "state",
+        STATE_DIM,
+        (
+            _text("kind", 64),
+            _text("name", MAX_TEXT_BYTES),
+            FieldSpec("revision", FieldType.INT),
+            FieldSpec("body", FieldType.JSON),
+        ),
+    )
+
+
+def classes_spec(dim: int) -> CollectionSpec:
+    """The one vector per class of a space that search compares with."""
+    return CollectionSpec(
+        "classes",
+        dim,
+        (
+            _text("class_id"),
+            FieldSpec("bias", FieldType.FLOAT),
+            _text("name", MAX_TEXT_BYTES),
+            _text("state", 16),
+            FieldSpec("revision", FieldType.INT),
+        ),
+    )
+
+
+def evidence_spec(dim: int) -> CollectionSpec:
+    """Everything that speaks for a class in a space, one row each."""
+    return CollectionSpec(
+        "evidence",
+        dim,
+        (
+            _text("class_id"),
+            _text("kind", 32),
+            FieldSpec("position", FieldType.INT),
+            _text("text", MAX_TEXT_BYTES),
+            _text("content_hash", 64),
+            FieldSpec("weight", FieldType.FLOAT),
+            FieldSpec("revision", FieldType.INT),
+        ),
+    )
+
+
+def items_spec(dim: int) -> CollectionSpec:
+    """The items of a space with their plain embeddings and their latest assignment."""
+    return CollectionSpec(
+        "items",
+        dim,
+        (
+            _text("item_id"),
+            _text("title", MAX_TEXT_BYTES),
+            _text("description", MAX_TEXT_BYTES),
+            _text("text", MAX_TEXT_BYTES),
+            _text("content_hash", 64),
+            _text("row_hash", 64),
+            _text("decision", 16),
+            _text("class_id"),
+            FieldSpec("score", FieldType.FLOAT),
+            FieldSpec("confidence", FieldType.FLOAT),
+            FieldSpec("margin", FieldType.FLOAT),
+            FieldSpec("truncated", FieldType.INT),
+            _text("confirmed_class"),
+            FieldSpec("revision", FieldType.INT),
+            FieldSpec("updated_at", FieldType.INT),
+            FieldSpec("attributes", FieldType.JSON),
+        ),
+    )

@@ -1,0 +1,179 @@
+"""The nouns that travel through nearclass: items, classes, candidates, assignments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+__all__ = [
+    "PATH_SEPARATOR",
+    "Assignment",
+    "Candidate",
+    "ClassSpec",
+    "ClassState",
+    "Decision",
+    "Evidence",
+    "EvidenceKind",
+    "Item",
+    "Role",
+]
+
+PATH_SEPARATOR: Final = " > "
+"""Between the names of a path when it is written as one string, as product taxonomies publish them."""
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Role(StrEnum):
+    """Which side of the comparison a text stands on; models may prompt the two differently."""
+
+    CLASS = "class"
+    ITEM = "item"
+
+
+class ClassState(StrEnum):
+    """Whether a class may be answered."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class Decision(StrEnum):
+    """What the answer for one item amounts to."""
+
+    ASSIGNED = "assigned"
+    ANCESTOR = "ancestor"
+    REVIEW = "review"
+    NOVEL = "novel"
+
+
+class EvidenceKind(StrEnum):
+    """Where a piece of evidence for a class comes from."""
+
+    NAME = "name"
+    PATH = "path"
+    DESCRIPTION = "description"
+    SYNONYM = "synonym"
+    EXAMPLE = "example"
+    VECTOR = "vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A thing to be assigned: an id and at least one of title, description and text (or a given vector).
+
+    Attributes:
+        id: The user's own id, any non-empty string of at most 512 bytes in UTF-8.
+        title: Short name, as a seller writes it.
+        description: Longer text.
+        text: The full text, where the source has just one.
+        vector: A vector from another model, for items of a precomputed space; shape (dim,), finite, not zero.
+        attributes: Everything else that the source row had.
+    """
+
+    id: str
+    title: str | None = None
+    description: str | None = None
+    text: str | None = None
+    vector: tuple[float, ...] | None = None
+    attributes: Mapping[str, Any] = field(default=_NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSpec:
+    """A node of the taxonomy, as the user defines it.
+
+    Attributes:
+        id: Stable id, any non-empty string of at most 512 bytes in UTF-8.
+        name: What people call it.
+        parent_id: The node above it, or None for a root.
+        descriptions: Sentences that say what belongs here.
+        synonyms: Other names.
+        examples: Texts of items that belong here.
+        vector: A vector from another model, for a class of a precomputed space; shape (dim,).
+        assignable: Whether items may be assigned to it; None means the default, which is true for leaves only.
+        state: Active, or retired: kept for history but never answered.
+        attributes: Everything else that the source row had.
+    """
+
+    id: str
+    name: str
+    parent_id: str | None = None
+    descriptions: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    vector: tuple[float, ...] | None = None
+    assignable: bool | None = None
+    state: ClassState = ClassState.ACTIVE
+    attributes: Mapping[str, Any] = field(default=_NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One class that may fit an item; higher scores are nearer.
+
+    Attributes:
+        class_id: The class.
+        path: Names from the root to the class.
+        score: Cosine similarity to the class vector plus the bias of the class.
+        confidence: Calibrated probability that the class is right, or None until there is a calibration.
+    """
+
+    class_id: str
+    path: tuple[str, ...]
+    score: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that speaks for a class, and how near the item is to it.
+
+    Attributes:
+        class_id: The class it speaks for.
+        kind: Name, path, description, synonym, example or a given vector.
+        text: The words, or empty for a vector.
+        similarity: Cosine similarity to the item, from -1 to 1.
+    """
+
+    class_id: str
+    kind: EvidenceKind
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The answer for one item.
+
+    Attributes:
+        id: The item's id.
+        decision: What the answer amounts to.
+        class_id: The class decided on: for ``assigned`` the best candidate, for ``ancestor`` the safe parent, and
+            None for ``review`` and ``novel``.
+        path: Names from the root to that class; empty where class_id is None.
+        score: Score of the best candidate.
+        confidence: Calibrated probability that class_id is right, or None until there is a calibration.
+        margin: Score of the best candidate minus that of the second, or None with one candidate.
+        candidates: The nearest classes, best first; ties stand in the order of their ids.
+        evidence: What matched for the best candidate, nearest first.
+        truncated: Whether the item's text was longer than the encoder reads.
+        space: Name of the vector space.
+        revision: Revision of the taxonomy that the answer was given under.
+        rule: The rule that decided, in words.
+    """
+
+    id: str
+    decision: Decision
+    class_id: str | None
+    path: tuple[str, ...]
+    score: float
+    confidence: float | None
+    margin: float | None
+    candidates: tuple[Candidate, ...]
+    evidence: tuple[Evidence, ...]
+    truncated: bool
+    space: str
+    revision: int
+    rule: str
