@@ -110,15 +110,18 @@ def state_spec() -> CollectionSpec:
 
 
 def classes_spec(dim: int) -> CollectionSpec:
-    """The one vector per class of a space that search compares with."""
+    """The one vector per assignable class of a space that search compares with.
+
+    A class that cannot be assigned has no row, so that search needs no filter. ``digest`` is made of the evidence
+    that the vector stands for; a row whose digest is not that of the taxonomy is out of date.
+    """
     return CollectionSpec(
         "classes",
         dim,
         (
             _text("class_id"),
             FieldSpec("bias", FieldType.FLOAT),
-            _text("name", MAX_TEXT_BYTES),
-            _text("state", 16),
+            _text("digest", 64),
             FieldSpec("revision", FieldType.INT),
         ),
     )
@@ -134,7 +137,6 @@ def evidence_spec(dim: int) -> CollectionSpec:
             _text("kind", 32),
             FieldSpec("position", FieldType.INT),
             _text("text", MAX_TEXT_BYTES),
-            _text("content_hash", 64),
             FieldSpec("weight", FieldType.FLOAT),
             FieldSpec("revision", FieldType.INT),
         ),
@@ -151,6 +153,7 @@ def items_spec(dim: int) -> CollectionSpec:
             _text("title", MAX_TEXT_BYTES),
             _text("description", MAX_TEXT_BYTES),
             _text("text", MAX_TEXT_BYTES),
+            _text("image", MAX_TEXT_BYTES),
             _text("content_hash", 64),
             _text("row_hash", 64),
             _text("decision", 16),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["All", "Attribute", "Compare", "Filter", "In", "Scalar"]
+__all__ = ["All", "AnyOf", "Attribute", "Compare", "Filter", "In", "Operator", "Scalar"]
 
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 Scalar = str | int | float | bool
 
 
@@ -25,7 +26,7 @@ class Compare:
     """A field, an operator and one value."""
 
     field: str | Attribute
-    op: Literal["==", "!=", "<", "<=", ">", ">="]
+    op: Operator
     value: Scalar
 
 
@@ -44,4 +45,11 @@ class All:
     parts: Sequence["Filter"]
 
 
-Filter = Compare | In | All
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one part must match."""
+
+    parts: Sequence["Filter"]
+
+
+Filter = Compare | In | All | AnyOf

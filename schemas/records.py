@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 __all__ = [
@@ -21,8 +20,6 @@ __all__ = [
 
 PATH_SEPARATOR: Final = " > "
 """Between the names of a path when it is written as one string, as product taxonomies publish them."""
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Role(StrEnum):
@@ -52,7 +49,7 @@ class EvidenceKind(StrEnum):
     """Where a piece of evidence for a class comes from."""
 
     NAME = "name"
-    PATH = "path"
+    PARENT = "parent"
     DESCRIPTION = "description"
     SYNONYM = "synonym"
     EXAMPLE = "example"
@@ -68,6 +65,7 @@ class Item:
         title: Short name, as a seller writes it.
         description: Longer text.
         text: The full text, where the source has just one.
+        image: Reference to a picture, a path or an address.
         vector: A vector from another model, for items of a precomputed space; shape (dim,), finite, not zero.
         attributes: Everything else that the source row had.
     """
@@ -76,8 +74,9 @@ class Item:
     title: str | None = None
     description: str | None = None
     text: str | None = None
+    image: str | None = None
     vector: tuple[float, ...] | None = None
-    attributes: Mapping[str, Any] = field(default=_NOTHING)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,7 @@ class ClassSpec:
         descriptions: Sentences that say what belongs here.
         synonyms: Other names.
         examples: Texts of items that belong here.
+        images: References to pictures of what belongs here, paths or addresses.
         vector: A vector from another model, for a class of a precomputed space; shape (dim,).
         assignable: Whether items may be assigned to it; None means the default, which is true for leaves only.
         state: Active, or retired: kept for history but never answered.
@@ -103,10 +103,11 @@ class ClassSpec:
     descriptions: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     vector: tuple[float, ...] | None = None
     assignable: bool | None = None
     state: ClassState = ClassState.ACTIVE
-    attributes: Mapping[str, Any] = field(default=_NOTHING)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Evidence:
 
     Attributes:
         class_id: The class it speaks for.
-        kind: Name, path, description, synonym, example or a given vector.
+        kind: Name, parent, description, synonym, example or a given vector.
         text: The words, or empty for a vector.
         similarity: Cosine similarity to the item, from -1 to 1.
     """

@@ -1,0 +1,1 @@
+"""A small catalogue of an electronics and household shop, and the tour that uses it."""

@@ -1,0 +1,43 @@
+"""What the rest of nearclass knows of an encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..schemas.records import Role
+from ..schemas.spaces import Space
+
+__all__ = ["Encoded", "Encoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Vectors of some texts, in the order of the texts.
+
+    Attributes:
+        vectors: Shape (n, dim), float32, every row of unit length.
+        truncated: Shape (n,), bool: whether the text was longer than the encoder reads.
+    """
+
+    vectors: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+
+
+class Encoder(Protocol):
+    """Texts to unit vectors of one space."""
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors; known without loading the model."""
+        ...
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        """Vectors of the texts, in their order.
+
+        Raises:
+            EncoderError: The model cannot be loaded or run.
+        """
+        ...

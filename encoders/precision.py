@@ -1,0 +1,67 @@
+"""Which arithmetic the encoder runs in: the fastest that gives the same vectors."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["MIN_COSINE", "MIN_SPEEDUP", "PROBES", "bfloat16_speedup", "choose"]
+
+MIN_COSINE: Final = 0.999
+"""Least cosine between the float32 and the bfloat16 vector of every probe for the two to count as equivalent."""
+
+MIN_SPEEDUP: Final = 1.2
+"""Below this bfloat16 is not worth it. Measured on matrix products: AVX512-BF16 alone runs at about half the rate of
+float32, AMX at three to four times it, so the instruction set is no guide and the clock is."""
+
+PROBES: Final = (
+    "kettle",
+    "Wireless over-ear headphones with active noise cancelling, 30 h battery, black",
+    "How do I change the delivery address of an order that was already paid?",
+    "Organic whole milk 1 l",
+    "Schraubendreher-Set, 32-teilig, magnetisch",
+    "A4 notebook, squared paper, hard cover, 96 sheets",
+)
+
+
+def choose(wanted: str, device: str, encode: Callable[[bool], NDArray[np.float32]]) -> bool:
+    """Whether to run in bfloat16 autocast.
+
+    Args:
+        wanted: ``auto``, ``float32`` or ``bfloat16`` (which is still refused where it is not equivalent).
+        device: ``cpu``, ``cuda`` or ``mps``.
+        encode: Gives the unit vectors of ``PROBES``, with bfloat16 (True) or without, shape (n, dim).
+    """
+    if wanted == "float32" or device == "mps":
+        return False
+    if wanted == "auto" and bfloat16_speedup(device) < MIN_SPEEDUP:
+        return False
+    cosines = (encode(True) * encode(False)).sum(axis=1)
+    return bool(cosines.min() >= MIN_COSINE)
+
+
+def bfloat16_speedup(device: str) -> float:
+    """How many times faster a matrix product of an encoder's size runs in bfloat16 than in float32 here."""
+    import torch  # noqa: PLC0415 - slow to import
+
+    if device == "cuda":
+        return 2.0 if torch.cuda.is_bf16_supported(including_emulation=False) else 0.0
+    return _seconds(torch.float32) / _seconds(torch.bfloat16)
+
+
+def _seconds(dtype: "torch.dtype") -> float:
+    import torch  # noqa: PLC0415
+
+    left, right = torch.ones(512, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(4):
+            start = time.perf_counter()
+            torch.mm(left, right)
+            best = min(best, time.perf_counter() - start)
+    return best

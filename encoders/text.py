@@ -1,0 +1,202 @@
+"""The text encoder: a sentence-transformers model behind batches sorted by length."""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EncoderError
+from ..schemas.records import Role
+from ..schemas.spaces import Space
+from . import batching, precision
+from .base import Encoded
+from .fingerprint import TextModel
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+__all__ = ["TextEncoder"]
+
+_log = logging.getLogger(__name__)
+
+_CHARS_PER_TOKEN: Final = 32
+"""Texts are cut at this many characters for each token the model reads, before tokenizing: no tokenizer here joins
+more on average, and without the cut a text of a megabyte costs seconds."""
+
+_GPU_TOKENS_PER_BATCH: Final = 32_768
+
+
+class TextEncoder:
+    """Texts to unit vectors; the model is loaded at the first text and may be used from several threads."""
+
+    def __init__(
+        self, model: TextModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        self._model = model
+        self._wanted_device = device
+        self._wanted_precision = precision
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors; known without loading the model."""
+        return self._model.space
+
+    @property
+    def running(self) -> str:
+        """Device and arithmetic in use, such as ``cpu float32``; loads the model."""
+        with self._lock:
+            loaded = self._load()
+        return f"{loaded.device} {'bfloat16' if loaded.bfloat16 else 'float32'}"
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        """Vectors of the texts, in their order.
+
+        Raises:
+            EncoderError: The model cannot be loaded, or gave something that is not a finite vector.
+        """
+        if not texts:
+            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+        with self._lock:
+            loaded = self._load()
+            return loaded.encode(texts, self._model.prompts[role])
+
+    def _load(self) -> "_Loaded":
+        if self._loaded is None:
+            loaded = _Loaded(self._model, _device(self._wanted_device), self._threads)
+            loaded.bfloat16 = precision.choose(self._wanted_precision, loaded.device, loaded.probe)
+            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
+            self._loaded = loaded
+        return self._loaded
+
+
+class _Loaded:
+    """A model in memory."""
+
+    def __init__(self, model: TextModel, device: str, threads: int | None) -> None:
+        self.device = device
+        self.bfloat16 = False
+        self._dim = model.space.dim
+        self._max_tokens = model.max_tokens
+        self._transformer = _load_model(model, device, threads)
+        self._tokenizer = _own_tokenizer(self._transformer, model.max_tokens)
+        self._pad = int(self._transformer.tokenizer.pad_token_id or 0)
+        self._segments = "token_type_ids" in self._transformer.tokenizer.model_input_names
+        self._tokens_per_batch = batching.TOKENS_PER_BATCH if device == "cpu" else _GPU_TOKENS_PER_BATCH
+
+    def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
+        self.bfloat16 = bfloat16
+        return self.encode(precision.PROBES, "").vectors
+
+    def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
+        ids, truncated = self._tokenize(texts, prompt)
+        lengths = [len(one) for one in ids]
+        vectors = np.empty((len(texts), self._dim), np.float32)
+        for batch in batching.by_length(lengths, self._tokens_per_batch):
+            vectors[batch] = self._forward([ids[index] for index in batch], lengths[batch[-1]])
+        return Encoded(_unit(vectors), truncated)
+
+    def _tokenize(self, texts: Sequence[str], prompt: str) -> tuple[list[list[int]], NDArray[np.bool_]]:
+        limit = self._max_tokens * _CHARS_PER_TOKEN
+        prompted = [prompt + text[:limit] for text in texts]
+        encodings = self._tokenizer.encode_batch_fast(prompted)
+        truncated = [
+            len(text) > limit or bool(encoding.overflowing)
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+        return [encoding.ids for encoding in encodings], np.asarray(truncated, np.bool_)
+
+    def _forward(self, ids: list[list[int]], longest: int) -> NDArray[np.float32]:
+        import torch  # noqa: PLC0415 - slow to import
+
+        padded = np.full((len(ids), longest), self._pad, np.int64)
+        mask = np.zeros((len(ids), longest), np.int64)
+        for row, one in enumerate(ids):
+            padded[row, : len(one)] = one
+            mask[row, : len(one)] = 1
+        features = {
+            "input_ids": torch.from_numpy(padded).to(self.device),
+            "attention_mask": torch.from_numpy(mask).to(self.device),
+        }
+        if self._segments:
+            features["token_type_ids"] = torch.zeros_like(features["input_ids"])
+        autocast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bfloat16)
+        with torch.inference_mode(), autocast:
+            output = self._transformer(features)["sentence_embedding"]
+        vectors: NDArray[np.float32] = output.float().cpu().numpy()
+        return vectors
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(norms).all() and (norms > 0).all()):
+        message = "the model gave a vector that is zero or not finite"
+        raise EncoderError(message, hint="Run `nearclass doctor`; the model's files may be damaged.")
+    unit: NDArray[np.float32] = vectors / norms
+    return unit
+
+
+def _device(wanted: str) -> str:
+    import torch  # noqa: PLC0415
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if not available[wanted]:
+        message = f"the device {wanted!r} is not available here"
+        raise EncoderError(message, hint="Set NEARCLASS_DEVICE=auto, or install the build of torch for that device.")
+    return wanted
+
+
+def _load_model(model: TextModel, device: str, threads: int | None) -> "SentenceTransformer":
+    # The fast tokenizers have a thread pool of their own; without this they print a warning after every fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        import torch  # noqa: PLC0415
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils import logging as transformers_logging  # noqa: PLC0415
+    except (ImportError, RuntimeError) as error:
+        message = f"cannot import sentence-transformers: {type(error).__name__}: {error}"
+        raise EncoderError(message, hint="Run `nearclass doctor`: torch and torchvision may not match.") from error
+    torch.set_num_threads(threads or usable_cores())
+    transformers_logging.disable_progress_bar()
+    try:
+        loaded = SentenceTransformer(
+            str(model.folder.path),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except Exception as error:
+        message = f"cannot load the model in {model.folder.path}: {type(error).__name__}: {error}"
+        raise EncoderError(message, hint="Run `nearclass doctor`; the files may be incomplete or damaged.") from error
+    return loaded.eval()
+
+
+def _own_tokenizer(model: "SentenceTransformer", max_tokens: int) -> "Tokenizer":
+    # A copy: the model changes padding and truncation of its own tokenizer whenever it is called.
+    from tokenizers import Tokenizer  # noqa: PLC0415
+
+    backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        message = f"the model {model} has no fast tokenizer"
+        raise EncoderError(message, hint="Use a model that ships tokenizer.json.")
+    own = Tokenizer.from_str(backend.to_str())
+    own.no_padding()
+    own.enable_truncation(max_length=max_tokens)
+    return own
+
+
+def usable_cores() -> int:
+    """CPU cores this process may use: the affinity mask where there is one, else all; at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

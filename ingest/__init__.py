@@ -1,0 +1,1 @@
+"""The write path: sources, mapping, rejects, checkpoints, pipeline."""

@@ -1,0 +1,200 @@
+"""Changes to the taxonomy: checked, saved, brought into every space, and only then made the head."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..encoders.base import Encoder
+from ..errors import TaxonomyError, UsageError
+from ..schemas.records import ClassSpec, ClassState
+from ..schemas.spaces import Space
+from ..schemas.taxonomy import Problem, Taxonomy
+from ..store import Store
+from ..store.spaces import SpaceCollections, Spaces
+from ..store.state import State
+from ..store.taxonomy import TaxonomyStore
+from .classes import given_vectors, sync, write_given_vectors
+from .taxonomy import slug_id
+
+__all__ = ["Change", "ClassEditor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change did.
+
+    Attributes:
+        taxonomy: The taxonomy after it.
+        added: Ids of classes that are new.
+        changed: Ids of classes that were there and are different now.
+        unchanged: How many of the given classes were there just so.
+        problems: Why some of the given classes were refused.
+    """
+
+    taxonomy: Taxonomy
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: int
+    problems: tuple[Problem, ...]
+
+
+class ClassEditor:
+    """Reads and changes the classes of one catalogue."""
+
+    def __init__(
+        self,
+        catalog: str,
+        store: Store,
+        state: State,
+        taxonomies: TaxonomyStore,
+        spaces: Spaces,
+        encoder: Callable[[], Encoder],
+    ) -> None:
+        """Edit ``catalog``; ``encoder`` gives the encoder of its text space when a text has to be embedded."""
+        self._catalog = catalog
+        self._store = store
+        self._state = state
+        self._taxonomies = taxonomies
+        self._spaces = spaces
+        self._encoder = encoder
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """All classes as they are now."""
+        return self._taxonomies.current()
+
+    def add(
+        self,
+        name: str,
+        *,
+        id: str | None = None,  # noqa: A002 - the word of the vocabulary
+        parent: str | None = None,
+        descriptions: Sequence[str] = (),
+        synonyms: Sequence[str] = (),
+        examples: Sequence[str] = (),
+        assignable: bool | None = None,
+    ) -> ClassSpec:
+        """Add one class; it can be assigned when this returns.
+
+        Args:
+            name: What people call it.
+            id: Stable id; by default made of the path.
+            parent: Id, full path or unique name of the class above it.
+            descriptions: Sentences that say what belongs here.
+            synonyms: Other names.
+            examples: Texts of items that belong here.
+            assignable: Whether items may be assigned to it; by default if nothing is below it.
+
+        Raises:
+            ClassNotFoundError: There is no such parent.
+            TaxonomyError: The id or the name is taken, or not allowed.
+        """
+        taxonomy = self._taxonomies.reload()
+        parent_id = taxonomy.find(parent).id if parent else None
+        path = (*taxonomy.path(parent_id), name) if parent_id is not None else (name,)
+        spec = ClassSpec(
+            id if id is not None else slug_id(path),
+            name,
+            parent_id,
+            tuple(descriptions),
+            tuple(synonyms),
+            tuple(examples),
+            assignable=assignable,
+        )
+        if spec.id in taxonomy:
+            message = f"there is a class {spec.id!r} already"
+            raise TaxonomyError(message, hint="Change it with `nearclass classes edit`, or give another --id.")
+        return self._put_one(spec)
+
+    def edit(self, class_id: str, **changes: Any) -> ClassSpec:
+        """Change fields of one class, such as ``name`` or ``descriptions``; those not named stay.
+
+        Raises:
+            ClassNotFoundError: There is no such class.
+            TaxonomyError: The change is not allowed.
+        """
+        spec = self._taxonomies.reload().find(class_id)
+        return self._put_one(replace(spec, **changes))
+
+    def retire(self, class_id: str) -> ClassSpec:
+        """Stop answering a class and what is below it; everything stored stays."""
+        return self._set_state(class_id, ClassState.RETIRED)
+
+    def restore(self, class_id: str) -> ClassSpec:
+        """Answer a retired class again."""
+        return self._set_state(class_id, ClassState.ACTIVE)
+
+    def put(self, specs: Sequence[ClassSpec], *, text: bool = True) -> Change:
+        """Add classes, or replace those of the same id; refused ones are reported and the others go on.
+
+        Args:
+            specs: The classes, in any order.
+            text: Whether to embed their texts; not needed in a catalogue that has given vectors only.
+        """
+        before = self._taxonomies.reload()
+        problems = before.check_change(specs)
+        refused = {problem.index for problem in problems}
+        accepted = [replace(spec, vector=None) for index, spec in enumerate(specs) if index not in refused]
+        added = [spec for spec in accepted if spec.id not in before]
+        changed = [spec for spec in accepted if spec.id in before and before[spec.id] != spec]
+        after = before
+        if added or changed:
+            # Before anything is written, so that a missing model changes nothing.
+            encoder = self._encoder() if text or self._spaces.text_space() else None
+            revision = self._taxonomies.save([*added, *changed])
+            self._bring_in(encoder)
+            after = self._taxonomies.commit(revision)
+        return Change(
+            after,
+            tuple(spec.id for spec in added),
+            tuple(spec.id for spec in changed),
+            len(accepted) - len(added) - len(changed),
+            tuple(problems),
+        )
+
+    def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
+        """Store the vectors that classes of the taxonomy bring for a space; how many there were."""
+        place = SpaceCollections.of(self._catalog, space)
+        taxonomy = self._taxonomies.reload()
+        known = [spec for spec in specs if spec.id in taxonomy]
+        vectors = given_vectors(known, space.dim)
+        if not vectors:
+            message = f"none of the {len(specs)} classes brings a vector for the space {space.name}"
+            raise UsageError(message, hint="Give a column `vector` in JSONL or Parquet, or leave --space off.")
+        write_given_vectors(self._store, place, vectors, taxonomy.revision)
+        sync(self._store, self._state, place, taxonomy, None)
+        # Readers see class vectors of a new head only.
+        self._taxonomies.commit(taxonomy.revision + 1)
+        return len(vectors)
+
+    def finish(self) -> bool:
+        """Complete a change that was cut off, if there is one; whether there was."""
+        if not self._taxonomies.pending():
+            return False
+        encoder = self._encoder() if self._spaces.text_space() else None
+        revision = self._taxonomies.complete().revision
+        self._bring_in(encoder)
+        self._taxonomies.commit(revision)
+        return True
+
+    def _bring_in(self, encoder: Encoder | None) -> None:
+        taxonomy = self._taxonomies.complete()
+        for space in self._spaces.every():
+            text = space.kind == "text"
+            if text and (encoder is None or encoder.space.fingerprint != space.fingerprint):
+                continue
+            place = SpaceCollections.of(self._catalog, space)
+            sync(self._store, self._state, place, taxonomy, encoder if text else None)
+
+    def _put_one(self, spec: ClassSpec) -> ClassSpec:
+        change = self.put([spec])
+        if change.problems:
+            raise TaxonomyError(change.problems[0].message, hint="`nearclass classes list` shows the tree.")
+        return change.taxonomy[spec.id]
+
+    def _set_state(self, class_id: str, state: ClassState) -> ClassSpec:
+        spec = self._taxonomies.reload().find(class_id)
+        if spec.state is state:
+            message = f"class {spec.id!r} is {state.value} already"
+            raise TaxonomyError(message, hint="`nearclass classes show` prints its state.")
+        return self._put_one(replace(spec, state=state))

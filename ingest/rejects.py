@@ -1,0 +1,125 @@
+"""Rows that were not taken, kept for whoever repairs them."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import orjson
+
+from ..errors import InputError
+from .sources.rows import BadRow
+
+__all__ = ["RejectWriter"]
+
+
+class RejectWriter:
+    """Writes bad rows as JSONL; the file is made when there is the first.
+
+    Attributes:
+        path: The file.
+        count: Rows written by this writer.
+        offset: Size of the file in bytes, with everything written so far; what ``resume`` takes.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Name the file; it is not made yet."""
+        self.path = Path(path)
+        self.count = 0
+        self.offset = 0
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def write(self, row: BadRow) -> None:
+        """Add one row.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        record = {
+            "row": row.raw,
+            "source": row.source,
+            "line": row.line,
+            "code": row.code,
+            "message": row.message,
+        }
+        line = _encoded(record) + b"\n"
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(line)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self.offset += len(line)
+        self.count += 1
+
+    def resume(self, offset: int) -> None:
+        """Go on after this many bytes of an earlier run; what that run wrote later is dropped.
+
+        Raises:
+            InputError: The file has fewer bytes, or cannot be written.
+        """
+        self.close()
+        self.offset = offset
+        try:
+            size = self.path.stat().st_size if self.path.exists() else 0
+            if size < offset:
+                message = f"{self.path}: has {size} bytes, but an earlier run wrote {offset}"
+                raise InputError(message, hint="Put the file back, or start over without the checkpoint.")
+            if size > offset:
+                with self.path.open("r+b") as file:
+                    file.truncate(offset)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def _open(self) -> IO[bytes]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.path.open("ab" if self.offset else "wb")
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot be written: {error.strerror or error}")
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    try:
+        return orjson.dumps(record, default=str, option=options)
+    except orjson.JSONEncodeError:  # lone surrogates, integers over 64 bits, deep nesting
+        pass
+    try:
+        return json.dumps(record, default=str).encode("ascii")
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({**record, "row": _outline(record["row"])}, default=str).encode("ascii")
+
+
+def _outline(row: Any) -> str:
+    try:
+        return repr(row)
+    except (RecursionError, ValueError):
+        return f"a {type(row).__name__} that cannot be written"

@@ -1,0 +1,116 @@
+"""From the paths that somebody typed to the sources behind them."""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import InputError, UsageError
+from .address import display, file_system, is_address
+from .formats import KNOWN_EXTENSIONS, check_format, has_known_extension
+from .origin import Origin, RemoteOrigin, StreamOrigin, local_origin, unreadable
+from .source import Source
+from .text import check_encoding
+
+__all__ = ["open_sources"]
+
+_STDIN = "-"
+
+
+def open_sources(
+    paths: Sequence[str],
+    *,
+    format: str | None = None,  # noqa: A002  the name of the option
+    stdin: BinaryIO | None = None,
+    encoding: str | None = None,
+) -> Iterator[Source]:
+    """Return the sources behind files, folders, addresses and ``-`` for standard input, in the order given.
+
+    Folders are read with the folders inside them, sorted, files of known extensions only; names that begin
+    with a dot, and links that lead out of the folder, are left out. All paths are looked up before this
+    returns; a source is opened when its turn comes.
+
+    Raises:
+        InputError: A path is missing or cannot be read, a folder holds nothing known, or the format or
+            encoding is not known; while iterating, a file is not what it claims to be.
+        UsageError: Standard input is named twice.
+    """
+    if list(paths).count(_STDIN) > 1:
+        message = "standard input (-) is named more than once"
+        raise UsageError(message, hint="It can be read only once.")
+    chosen = None if format is None else check_format(format)
+    if encoding is not None:
+        encoding = check_encoding(encoding)
+    places = [place for path in paths for place in _places(os.fspath(path))]
+    return (Source(_origin(place, stdin), format=chosen, encoding=encoding) for place in places)
+
+
+def _origin(place: str, stdin: BinaryIO | None) -> Origin:
+    if place == _STDIN:
+        return StreamOrigin("<stdin>", stdin or sys.stdin.buffer)
+    return RemoteOrigin(place) if is_address(place) else local_origin(place)
+
+
+def _places(path: str) -> list[str]:
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    if path == _STDIN:
+        return [path]
+    if is_address(path):
+        return _remote_places(path)
+    try:
+        Path(path).stat()
+    except FileNotFoundError as error:
+        message = f"{path}: there is no such file"
+        raise InputError(message, hint=_missing_hint(path)) from error
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    if not Path(path).is_dir():
+        return [path]
+    return _known_only(path, _walk(path))
+
+
+def _walk(folder: str) -> list[str]:
+    root = Path(folder).resolve()
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(parent, name)
+            inside = not path.is_symlink() or path.resolve().is_relative_to(root)
+            if inside and not name.startswith(".") and path.is_file():
+                found.append(str(path))
+    return sorted(found)
+
+
+def _remote_places(url: str) -> list[str]:
+    files, path = file_system(url)
+    try:
+        if not files.isdir(path):
+            return [url]
+        found = [str(files.unstrip_protocol(name)) for name in sorted(files.find(path))]
+    except Exception as error:  # every driver raises errors of its own
+        raise unreadable(display(url), error) from error
+    return _known_only(display(url), found)
+
+
+def _known_only(folder: str, found: list[str]) -> list[str]:
+    known = [path for path in found if has_known_extension(path)]
+    if not known:
+        message = f"{folder}: no file in this folder has an extension that is known"
+        raise InputError(message, hint=f"Known are {' '.join(KNOWN_EXTENSIONS)}, each also with .gz.")
+    return known
+
+
+def _missing_hint(path: str) -> str:
+    if any(char in path for char in "*?["):
+        return "Patterns are for the shell to expand: leave out the quotes around it."
+    folder = Path(path).parent
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(Path(path).name, names, 1)
+    return f"Did you mean {folder / near[0]}?" if near else ""

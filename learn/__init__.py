@@ -1,0 +1,1 @@
+"""Evidence to class vectors, and how good they are; pure computation."""

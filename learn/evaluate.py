@@ -1,0 +1,106 @@
+"""How good the answers are on labelled items; pure computation."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..schemas.records import Assignment, Decision
+from ..schemas.taxonomy import Taxonomy
+from . import metrics
+
+__all__ = ["Evaluation", "Judged", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer beside the truth: ids of the classes any of which is right; none for an item out of scope."""
+
+    answer: Assignment
+    truth: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of a labelled set.
+
+    Attributes:
+        n: Items in scope.
+        n_oos: Items out of scope.
+        classes: Classes that could be answered.
+        accuracy: Share of items in scope whose best candidate is right, whatever the decision.
+        accuracy_low: Lower end of the 95 % Wilson interval of the accuracy.
+        accuracy_high: Upper end.
+        top5: Share of items in scope with a right class among the first five candidates.
+        macro_f1: Mean F1 over the classes that occur as truth.
+        hierarchical_f1: F1 over the sets of ancestors, micro-averaged.
+        coverage: Share of all items decided as ``assigned``.
+        precision: Share of the assigned ones that are right; None where none was assigned.
+        ece: Expected calibration error, or None until there is a calibration.
+        oos_auroc: How well the score tells items in scope from those out of scope, or None without the latter.
+        decisions: Number of items by decision.
+        items_per_s: Items answered in a second, encoding included.
+    """
+
+    n: int
+    n_oos: int
+    classes: int
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    top5: float | None
+    macro_f1: float | None
+    hierarchical_f1: float | None
+    coverage: float
+    precision: float | None
+    ece: float | None
+    oos_auroc: float | None
+    decisions: dict[str, int]
+    items_per_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON-able data."""
+        return asdict(self)
+
+
+def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, items_per_s: float) -> Evaluation:
+    """The figures of a labelled set.
+
+    Args:
+        judged: Answers with at least five candidates each where there are as many classes, beside the truth.
+        taxonomy: For the ancestors.
+        classes: How many classes could be answered.
+        items_per_s: Measured by the caller.
+    """
+    scoped = [one for one in judged if one.truth]
+    outside = [one for one in judged if not one.truth]
+    predicted = [one.answer.candidates[0].class_id for one in scoped]
+    truths = [one.truth for one in scoped]
+    ranked = [[candidate.class_id for candidate in one.answer.candidates] for one in scoped]
+    assigned = [one for one in judged if one.answer.decision is Decision.ASSIGNED]
+    right = sum(one.answer.class_id in one.truth for one in assigned)
+    hits = sum(best in truth for best, truth in zip(predicted, truths, strict=True))
+    low, high = metrics.wilson_interval(hits, len(scoped)) if scoped else (None, None)
+    decisions = {decision.value: 0 for decision in Decision}
+    for one in judged:
+        decisions[one.answer.decision.value] += 1
+    return Evaluation(
+        n=len(scoped),
+        n_oos=len(outside),
+        classes=classes,
+        accuracy=hits / len(scoped) if scoped else None,
+        accuracy_low=low,
+        accuracy_high=high,
+        top5=metrics.top_k_accuracy(ranked, truths, 5) if scoped else None,
+        macro_f1=metrics.macro_f1(predicted, truths) if scoped else None,
+        hierarchical_f1=metrics.hierarchical_f1(predicted, truths, taxonomy.ancestors) if scoped else None,
+        coverage=len(assigned) / len(judged) if judged else 0.0,
+        precision=right / len(assigned) if assigned else None,
+        ece=None,
+        oos_auroc=(
+            metrics.auroc([one.answer.score for one in scoped], [one.answer.score for one in outside])
+            if scoped and outside
+            else None
+        ),
+        decisions=decisions,
+        items_per_s=items_per_s,
+    )

@@ -1,0 +1,99 @@
+"""Evidence to class vectors: which texts speak for a class, and the one vector that they make.
+
+Pure computation. Every way of learning ends here or replaces what comes out of here: one unit vector per class.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..schemas.records import EvidenceKind
+from ..schemas.taxonomy import Taxonomy
+from ..schemas.text import canonical
+
+__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts"]
+
+KIND_WEIGHTS: Final = MappingProxyType(
+    {
+        EvidenceKind.NAME: 1.0,
+        EvidenceKind.PARENT: 0.3,
+        EvidenceKind.DESCRIPTION: 1.0,
+        EvidenceKind.SYNONYM: 1.0,
+        EvidenceKind.EXAMPLE: 1.0,
+        EvidenceKind.VECTOR: 1.0,
+    }
+)
+"""How much each kind of evidence counts in the class vector, whatever the number of pieces of that kind.
+
+Measured with MiniLM, accuracy in % of 2,500 items by name alone, name + half the full path, name + 0.3 of the parent's
+name (description at 1 where there is one): big grocery shop 29.2, 29.6, 30.9; hand-labelled offers 18.3, 16.7, 18.9;
+short grocery names 40.1, 41.1, 41.4; assistant requests 68.1, 68.8, 69.0. The parent says the same as the path in
+fewer words, and the name of a class is not drowned in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceText:
+    """One text that speaks for a class; ``position`` counts within its kind."""
+
+    kind: EvidenceKind
+    position: int
+    text: str
+
+
+def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
+    """The texts that speak for a class, each once, in canonical form.
+
+    A name written as an identifier, such as ``card_arrival``, is read as words.
+    """
+    spec = taxonomy[class_id]
+    parents = taxonomy.path(class_id)[-2:-1]
+    kinds: list[tuple[EvidenceKind, Sequence[str]]] = [
+        (EvidenceKind.NAME, (_words(spec.name),)),
+        (EvidenceKind.PARENT, [_words(name) for name in parents]),
+        (EvidenceKind.DESCRIPTION, spec.descriptions),
+        (EvidenceKind.SYNONYM, spec.synonyms),
+        (EvidenceKind.EXAMPLE, spec.examples),
+    ]
+    found: list[EvidenceText] = []
+    seen: set[str] = set()
+    for kind, texts in kinds:
+        for position, text in enumerate(texts):
+            clean = canonical(text)
+            if clean and clean not in seen:
+                seen.add(clean)
+                found.append(EvidenceText(kind, position, clean))
+    return found
+
+
+def _words(name: str) -> str:
+    return name if " " in name else name.replace("_", " ")
+
+
+def digest(texts: Sequence[EvidenceText]) -> str:
+    """Identity of some evidence, to see whether a stored class vector is out of date; 64 hexadecimal digits."""
+    weights = "\x1d".join(f"{kind}={weight}" for kind, weight in KIND_WEIGHTS.items())
+    framed = "\x1e".join(f"{one.kind}\x1f{one.position}\x1f{one.text}" for one in texts)
+    return hashlib.sha256(f"{weights}\x1c{framed}".encode("utf-8", "replace")).hexdigest()
+
+
+def class_vector(kinds: Sequence[EvidenceKind], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The class vector: the mean of the means of each kind of evidence, weighted by ``KIND_WEIGHTS``.
+
+    Args:
+        kinds: The kind of each row, at least one.
+        vectors: Unit vectors, shape (len(kinds), dim), float32.
+
+    Returns:
+        A unit vector, shape (dim,), float32. Where the evidence cancels out exactly, the first piece stands.
+    """
+    total = np.zeros(vectors.shape[1], np.float64)
+    for kind in dict.fromkeys(kinds):
+        rows = [row for row, one in enumerate(kinds) if one == kind]
+        total += KIND_WEIGHTS[kind] * vectors[rows].mean(axis=0)
+    norm = float(np.linalg.norm(total))
+    return (total / norm).astype(np.float32) if norm > 1e-9 else vectors[0].astype(np.float32)

@@ -1,0 +1,130 @@
+"""Vectors of items to assignments: search, decide, explain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EmptyTaxonomyError
+from ..schemas.records import Assignment, Candidate, Evidence
+from ..schemas.rules import Rules
+from ..schemas.taxonomy import Taxonomy
+from .decide import decide
+from .explain import EvidenceReader
+from .search import ClassSearch
+
+__all__ = ["Assigner"]
+
+_STALE_SPARE = 4
+"""Candidates beyond k, in case some were retired by another process a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigner:
+    """Everything an answer needs, at one revision of the taxonomy.
+
+    Attributes:
+        space: Name of the space.
+        taxonomy: For paths and ancestors.
+        answerable: Ids of the classes that may be answered.
+        search: Finds the nearest classes.
+        rules: Thresholds.
+        evidence: Where explanations come from.
+    """
+
+    space: str
+    taxonomy: Taxonomy
+    answerable: frozenset[str]
+    search: ClassSearch
+    rules: Rules
+    evidence: EvidenceReader
+
+    def assign(
+        self,
+        ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        truncated: Sequence[bool],
+        *,
+        k: int = 5,
+        explain: bool = True,
+    ) -> list[Assignment]:
+        """The answer for each item, in the order given.
+
+        Args:
+            ids: Ids of the items.
+            vectors: Their unit vectors, shape (n, dim), float32.
+            truncated: Whether their texts were cut.
+            k: How many candidates to name, at least one.
+            explain: Whether to look up the evidence of the best candidate.
+
+        Raises:
+            EmptyTaxonomyError: There is no class that could be answered.
+        """
+        self.check()
+        if not ids:
+            return []
+        # At least two, for the margin.
+        hits = self.search.search(vectors, max(k, 2) + _STALE_SPARE)
+        ranked = [
+            self._live(class_ids, scores)
+            for class_ids, scores in zip(hits.class_ids, hits.scores.tolist(), strict=True)
+        ]
+        best = [pairs[0][0] if pairs else None for pairs in ranked]
+        evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(ranked)
+        return [
+            self._answer(*one, k=k) for one in zip(ids, ranked, evidence, truncated, strict=True)
+        ]
+
+    def check(self) -> None:
+        """Refuse to answer from nothing.
+
+        Raises:
+            EmptyTaxonomyError: There is no class that could be answered.
+        """
+        if self.answerable:
+            return
+        have = f"all {len(self.taxonomy)} classes are retired or only group others" if len(self.taxonomy) else "no class"
+        message = f"nothing can be assigned: the catalogue has {have}"
+        raise EmptyTaxonomyError(message, hint="Add one with `nearclass classes add NAME`, or `classes import FILE`.")
+
+    def _live(self, class_ids: Sequence[str], scores: Sequence[float]) -> list[tuple[str, float]]:
+        return [
+            (class_id, score)
+            for class_id, score in zip(class_ids, scores, strict=False)
+            if class_id in self.answerable
+        ]
+
+    def _answer(
+        self,
+        item_id: str,
+        ranked: Sequence[tuple[str, float]],
+        evidence: tuple[Evidence, ...],
+        truncated: bool,  # noqa: FBT001 - a field of the record
+        *,
+        k: int,
+    ) -> Assignment:
+        if not ranked:
+            message = f"the search found no class for item {item_id!r}"
+            raise EmptyTaxonomyError(message, hint="Run `nearclass doctor`: class vectors are missing.")
+        class_ids = [class_id for class_id, _ in ranked]
+        scores = [score for _, score in ranked]
+        verdict = decide(class_ids, scores, self.rules, self.taxonomy)
+        path = self.taxonomy.path
+        return Assignment(
+            id=item_id,
+            decision=verdict.decision,
+            class_id=verdict.class_id,
+            path=path(verdict.class_id) if verdict.class_id is not None else (),
+            score=round(scores[0], 6),
+            confidence=None,
+            margin=round(scores[0] - scores[1], 6) if len(scores) > 1 else None,
+            candidates=tuple(
+                Candidate(class_id, path(class_id), round(score, 6)) for class_id, score in ranked[:k]
+            ),
+            evidence=evidence,
+            truncated=bool(truncated),
+            space=self.space,
+            revision=self.taxonomy.revision,
+            rule=verdict.rule,
+        )

@@ -1,0 +1,187 @@
+"""Reading stored items: one, many, or the nearest to a description."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NearclassError, UsageError
+from ..schemas.collections import ABSENT, key_of
+from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator
+from ..schemas.taxonomy import Taxonomy
+from ..store import Store
+
+__all__ = ["FOUND_FIELDS", "Found", "ItemReader", "branch", "parse_where"]
+
+FOUND_FIELDS: Final = (
+    "item_id", "title", "description", "text", "image", "decision", "class_id", "score", "confidence", "margin",
+    "confirmed_class", "revision", "updated_at", "attributes",
+)  # fmt: skip
+
+_FIELD_NAMES: Final[Mapping[str, str]] = {
+    "id": "item_id",
+    "title": "title",
+    "decision": "decision",
+    "class": "class_id",
+    "class_id": "class_id",
+    "confirmed": "confirmed_class",
+}
+
+
+_CONDITION: Final = re.compile(r"(?P<name>[^=<>!]+)(?P<op>!=|<=|>=|==|=|<|>)(?P<value>.*)", re.DOTALL)
+_OPERATORS: Final[Mapping[str, Operator]] = {
+    "=": "==", "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored item.
+
+    Attributes:
+        id: The user's id.
+        title: Title, or the beginning of the text where there is none.
+        description: Longer text, or empty.
+        decision: The latest decision, or empty where there were no classes yet.
+        class_id: The class decided on, or None.
+        path: Names from the root to that class.
+        score: Of the best candidate, or None.
+        confidence: Or None.
+        confirmed_class: The class that a person confirmed, or None.
+        revision: Revision of the taxonomy that the answer was given under.
+        attributes: Everything else that the source row had.
+        similarity: Cosine similarity to the query, or None outside a search.
+    """
+
+    id: str
+    title: str
+    description: str
+    decision: str
+    class_id: str | None
+    path: tuple[str, ...]
+    score: float | None
+    confidence: float | None
+    confirmed_class: str | None
+    revision: int
+    attributes: Mapping[str, Any]
+    similarity: float | None = None
+
+
+class ItemReader:
+    """Reads the items of one space."""
+
+    def __init__(self, store: Store, collection: str, taxonomy: Taxonomy) -> None:
+        self._store = store
+        self._collection = collection
+        self._taxonomy = taxonomy
+
+    def get(self, item_id: str) -> Found:
+        """The item with this id.
+
+        Raises:
+            NearclassError: There is none.
+        """
+        rows = self._query(Compare("key", "==", key_of(item_id)), None)
+        if not rows:
+            message = f"no item {item_id!r}"
+            raise NearclassError(message, hint="`nearclass items list` shows the ids; `nearclass search` finds items.")
+        return self._found(rows[0])
+
+    def matching(self, *, where: Filter | None = None, limit: int | None = None) -> list[Found]:
+        """Stored items that match, in the order of their ids."""
+        return sorted((self._found(row) for row in self._query(where, limit)), key=lambda item: item.id)
+
+    def iterate(self, *, where: Filter | None = None) -> Iterator[Found]:
+        """Every stored item that matches, page by page."""
+        if self._store.resolve(self._collection) is None:
+            return
+        for page in self._store.scan(self._collection, where=where, fields=FOUND_FIELDS):
+            for row in page:
+                yield self._found(row)
+
+    def search(self, vector: NDArray[np.float32], k: int, *, where: Filter | None = None) -> list[Found]:
+        """The k stored items nearest to a unit vector of shape (dim,), nearest first."""
+        if self._store.resolve(self._collection) is None:
+            return []
+        hits = self._store.search(self._collection, vector[None, :], k, where=where, fields=FOUND_FIELDS)
+        return [self._found(hit.fields, round(hit.score, 6)) for hit in hits[0]]
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many stored items match."""
+        return 0 if self._store.resolve(self._collection) is None else self._store.count(self._collection, where)
+
+    def _query(self, where: Filter | None, limit: int | None) -> Sequence[Mapping[str, Any]]:
+        if self._store.resolve(self._collection) is None:
+            return []
+        return self._store.query(self._collection, where=where, fields=FOUND_FIELDS, limit=limit)
+
+    def _found(self, row: Mapping[str, Any], similarity: float | None = None) -> Found:
+        class_id = row["class_id"] or None
+        known = class_id is not None and class_id in self._taxonomy
+        return Found(
+            id=row["item_id"],
+            title=row["title"] or (row["text"] or row["description"])[:200],
+            description=row["description"],
+            decision=row["decision"],
+            class_id=class_id,
+            path=self._taxonomy.path(class_id) if known and class_id else (),
+            score=_present(row["score"]),
+            confidence=_present(row["confidence"]),
+            confirmed_class=row["confirmed_class"] or None,
+            revision=row["revision"],
+            attributes=row["attributes"],
+            similarity=similarity,
+        )
+
+
+def _present(value: float) -> float | None:
+    return None if value <= ABSENT else round(value, 6)
+
+
+def branch(taxonomy: Taxonomy, class_id: str) -> Filter:
+    """Items assigned to a class or to any below it, or confirmed there."""
+    ids = taxonomy.descendants(class_id)
+    return AnyOf([In("class_id", ids), In("confirmed_class", ids)])
+
+
+def parse_where(conditions: Sequence[str]) -> Filter | None:
+    """A filter from conditions such as ``brand=Acme``, ``price<40`` or ``decision=novel``.
+
+    A name that is no field of an item is one of its attributes. A value that reads as a number matches the number and
+    the text, because a CSV file has only texts.
+
+    Raises:
+        UsageError: A condition has no operator.
+    """
+    parts = [_condition(one) for one in conditions]
+    return All(parts) if parts else None
+
+
+def _condition(text: str) -> Filter:
+    match = _CONDITION.match(text)
+    if not match:
+        message = f"cannot read the condition {text!r}"
+        raise UsageError(message, hint="Write NAME=VALUE, NAME!=VALUE, NAME<VALUE or NAME>VALUE.")
+    name, value = match["name"].strip(), match["value"].strip()
+    op = _OPERATORS[match["op"]]
+    if name in _FIELD_NAMES:
+        return Compare(_FIELD_NAMES[name], op, value)
+    attribute = Attribute(name)
+    number = _number(value)
+    if number is None:
+        return Compare(attribute, op, value)
+    if op == "==":
+        return AnyOf([Compare(attribute, op, number), Compare(attribute, op, value)])
+    return Compare(attribute, op, number)
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,89 @@
+"""The read side of one space, kept as fresh as the taxonomy."""
+
+import threading
+
+import numpy as np
+
+from ..schemas.rules import Rules
+from ..schemas.taxonomy import Taxonomy
+from ..store import Store
+from ..store.spaces import SpaceCollections
+from ..store.state import State
+from ..store.taxonomy import TaxonomyStore
+from .assign import Assigner
+from .explain import EvidenceReader
+from .search import ClassSearch, MilvusSearch, MirrorSearch
+
+__all__ = ["MIRROR_LIMIT", "LiveSpace"]
+
+MIRROR_LIMIT = 50_000
+"""Up to this many class vectors the exact mirror is the default: 77 MB in 384 dimensions, and on the embedded engine
+some ten times quicker than its own search."""
+
+_RULES = "rules"
+
+
+class LiveSpace:
+    """Gives an ``Assigner`` for the taxonomy of the moment; may be used from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        state: State,
+        taxonomies: TaxonomyStore,
+        place: SpaceCollections,
+        *,
+        class_search: str = "auto",
+    ) -> None:
+        """Read ``place``; ``class_search`` is ``auto``, ``milvus`` or ``mirror``."""
+        self.place = place
+        self._store = store
+        self._state = state
+        self._taxonomies = taxonomies
+        self._class_search = class_search
+        self._lock = threading.Lock()
+        self._assigner: Assigner | None = None
+
+    def assigner(self) -> Assigner:
+        """The assigner for the taxonomy as it is now."""
+        taxonomy = self._taxonomies.current()
+        with self._lock:
+            if self._assigner is None or self._assigner.taxonomy is not taxonomy:
+                self._assigner = self._build(taxonomy)
+            return self._assigner
+
+    def _build(self, taxonomy: Taxonomy) -> Assigner:
+        document = self._state.get(_RULES, self.place.space.name)
+        rules = Rules.from_dict(document.body) if document else Rules(0.0, 0.0, "no class vector has been written")
+        evidence = EvidenceReader(self._store, self.place.evidence)
+        answerable = frozenset(taxonomy.assignable())
+        search = self._search(len(answerable))
+        return Assigner(self.place.space.name, taxonomy, answerable, search, rules, evidence)
+
+    def _search(self, class_count: int) -> ClassSearch:
+        if self._store.resolve(self.place.classes) is None:
+            return self._empty()
+        wanted = self._class_search
+        if wanted == "auto":
+            wanted = "mirror" if class_count <= MIRROR_LIMIT else "milvus"
+        if wanted == "milvus":
+            rows = self._store.query(self.place.classes, fields=("bias",))
+            return MilvusSearch(
+                self._store, self.place.classes, len(rows), max((row["bias"] for row in rows), default=0.0)
+            )
+        return self._mirror()
+
+    def _mirror(self) -> MirrorSearch:
+        rows = [
+            row
+            for page in self._store.scan(self.place.classes, fields=("class_id", "bias", "vector"))
+            for row in page
+        ]
+        if not rows:
+            return self._empty()
+        vectors = np.stack([row["vector"] for row in rows])
+        biases = np.asarray([row["bias"] for row in rows], np.float32)
+        return MirrorSearch([row["class_id"] for row in rows], vectors, biases)
+
+    def _empty(self) -> MirrorSearch:
+        return MirrorSearch([], np.empty((0, self.place.space.dim), np.float32), np.empty(0, np.float32))

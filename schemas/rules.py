@@ -1,0 +1,31 @@
+"""Thresholds that turn scores into decisions, as data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Thresholds for decisions in one space.
+
+    Attributes:
+        novel_below: A best score lower than this means that no class fits.
+        margin_below: A margin smaller than this leaves the question which class open.
+        basis: Where the thresholds come from, in words.
+    """
+
+    novel_below: float
+    margin_below: float
+    basis: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rules as JSON-able data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Rules":
+        """The rules that ``to_dict`` gave."""
+        return cls(**{name: data[name] for name in cls.__slots__})

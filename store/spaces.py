@@ -1,0 +1,133 @@
+"""The spaces of a catalogue and the collections of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import SchemaMismatchError, SpaceMismatchError
+from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec
+from ..schemas.spaces import Space
+from .names import alias, first_version
+from .state import Document, State
+from .store import Store
+
+__all__ = ["SpaceCollections", "Spaces", "check_same"]
+
+_SPACE: Final = "space"
+_CATALOG: Final = "catalog"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceCollections:
+    """Aliases of a space's three collections, and their layouts."""
+
+    space: Space
+    classes: str
+    evidence: str
+    items: str
+
+    @classmethod
+    def of(cls, catalog: str, space: Space) -> "SpaceCollections":
+        """The collections of a space."""
+        names = (alias(catalog, kind, space.name) for kind in ("classes", "evidence", "items"))
+        return cls(space, *names)
+
+    @property
+    def specs(self) -> Mapping[str, CollectionSpec]:
+        """Layout behind each alias."""
+        dim = self.space.dim
+        return {
+            self.classes: classes_spec(dim),
+            self.evidence: evidence_spec(dim),
+            self.items: items_spec(dim),
+        }
+
+    def ensure(self, store: Store) -> None:
+        """Make the collections that are missing and check the layout of those that are there.
+
+        Raises:
+            SchemaMismatchError: A collection has another layout.
+        """
+        for name, spec in self.specs.items():
+            physical = store.resolve(name)
+            store.create(physical or first_version(name), spec)
+            if physical is None:
+                store.point(name, first_version(name))
+
+
+class Spaces:
+    """What a catalogue remembers of its spaces."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def check_version(self) -> None:
+        """Refuse a catalogue whose layout this version does not read.
+
+        Raises:
+            SchemaMismatchError: The catalogue has another schema version.
+        """
+        document = self._state.get(_CATALOG, _CATALOG)
+        stored = document.body.get("schema_version") if document else SCHEMA_VERSION
+        if stored != SCHEMA_VERSION:
+            message = f"the catalogue has schema version {stored}, and this nearclass reads version {SCHEMA_VERSION}"
+            raise SchemaMismatchError(
+                message, hint="Use the nearclass version that wrote it, or export from there and import here."
+            )
+
+    def text_space(self) -> Space | None:
+        """The space of the catalogue's text encoder, or None before the first text."""
+        document = self._state.get(_CATALOG, _CATALOG)
+        name = document.body.get("text_space") if document else None
+        return self.get(name) if name else None
+
+    def get(self, name: str) -> Space | None:
+        """The space with this name."""
+        document = self._state.get(_SPACE, name)
+        return Space.from_dict(document.body) if document else None
+
+    def every(self) -> list[Space]:
+        """Every space, by name."""
+        return [Space.from_dict(document.body) for document in self._state.every(_SPACE)]
+
+    def register(self, space: Space) -> None:
+        """Remember a space; a text space becomes the catalogue's.
+
+        Raises:
+            SpaceMismatchError: There is a space of this name, or a text space, with another fingerprint.
+        """
+        stored = self.text_space() if space.kind == "text" else self.get(space.name)
+        if stored is not None:
+            check_same(stored, space)
+            return
+        body: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+        known = self._state.get(_CATALOG, _CATALOG)
+        if known is not None:
+            body.update(known.body)
+        if space.kind == "text":
+            body["text_space"] = space.name
+        self._state.put(Document(_SPACE, space.name, space.to_dict()), Document(_CATALOG, _CATALOG, body))
+
+
+def check_same(stored: Space, configured: Space) -> None:
+    """Refuse to mix two spaces.
+
+    Raises:
+        SpaceMismatchError: Their fingerprints differ; the message names both and what is different.
+    """
+    if stored.fingerprint == configured.fingerprint:
+        return
+    different = sorted(
+        key
+        for key in {*stored.details, *configured.details}
+        if stored.details.get(key) != configured.details.get(key)
+    )
+    message = (
+        f"the catalogue's vectors were made in the space {stored.name} (dimension {stored.dim}, encoder "
+        f"{stored.encoder or 'none'}), and the configured one is {configured.name} (dimension {configured.dim}, encoder "
+        f"{configured.encoder or 'none'}); different: {', '.join(different) or 'the fingerprint'}"
+    )
+    raise SpaceMismatchError(
+        message,
+        hint=f"Leave NEARCLASS_TEXT_ENCODER unset or set it to {stored.encoder!r}, or use another --catalog.",
+    )
