@@ -28,7 +28,7 @@ from .ingest.stored import StoredItems
 from .learn.evaluate import Evaluation, Judged, evaluate
 from .query.items import Found, ItemReader, branch, parse_where
 from .query.live import LiveSpace
-from .schemas.filters import All
+from .schemas.filters import All, Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space, precomputed
 from .schemas.text import item_text
@@ -224,6 +224,24 @@ class Catalog:
             answers.extend(self._assign_chunk(made[start : start + CHUNK_ROWS], k, explain=explain, space=space))
         return answers
 
+    def assign_each(
+        self, rows: Iterable[Item | BadRow], *, k: int = 5, explain: bool = True, space: str | None = None
+    ) -> Iterator[Assignment | BadRow]:
+        """The answers for rows as they come, in their order and in bounded memory; bad rows are passed through."""
+        chunk: list[Item | BadRow] = []
+        for row in rows:
+            chunk.append(row if isinstance(row, BadRow) else self._usable(row, space))
+            if len(chunk) >= CHUNK_ROWS:
+                yield from self._answer_rows(chunk, k, explain=explain, space=space)
+                chunk = []
+        yield from self._answer_rows(chunk, k, explain=explain, space=space)
+
+    def stale_items(self) -> int:
+        """How many stored items were assigned before the latest change of the taxonomy."""
+        stale = Compare("revision", "<", self.classes.taxonomy.revision)
+        places = [SpaceCollections.of(self.settings.catalog, space) for space in self._spaces.every()]
+        return sum(self.store.count(place.items, stale) for place in places if self.store.resolve(place.items))
+
     def search(
         self,
         query: str,
@@ -289,6 +307,29 @@ class Catalog:
             raise UsageError(message, hint="Give it a title, a description or a text.")
         encoded = self._text_encoder().encode(texts, Role.ITEM)
         return assigner.assign(ids, encoded.vectors, encoded.truncated.tolist(), k=k, explain=explain)
+
+    def _answer_rows(
+        self, rows: Sequence[Item | BadRow], k: int, *, explain: bool, space: str | None
+    ) -> Iterator[Assignment | BadRow]:
+        items = [row for row in rows if isinstance(row, Item)]
+        answers = iter(self._assign_chunk(items, k, explain=explain, space=space) if items else ())
+        for row in rows:
+            yield row if isinstance(row, BadRow) else next(answers)
+
+    def _usable(self, item: Item, space: str | None) -> Item | BadRow:
+        """The item, or why it cannot be asked about."""
+        code = "no_text" if space is None else "bad_vector"
+        try:
+            if space is not None:
+                _given_vector(item, self._live_space(space).place.space)
+                return item
+            if item_text(item):
+                return item
+            message = "title, description and text are empty"
+        except UsageError as error:
+            message = error.message
+        row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
+        return BadRow(row, "", 0, 0, code, message)
 
     def _ingest_items(self, items: Sequence[Item], space: str | None) -> Counts:
         writer = self._writer(space, lambda: _first_dim(items), streamed=False)

@@ -22,6 +22,19 @@ __all__ = ["TextModel", "describe"]
 _VOLATILE: Final = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache", "architectures"}
 """Keys of config.json that name things or libraries and change no vector."""
 
+_TOKENIZING: Final = {
+    "tokenizer_config.json": (
+        "add_bos_token", "add_eos_token", "add_prefix_space", "do_lower_case", "keep_accents", "legacy",
+        "remove_space", "strip_accents", "tokenize_chinese_chars",
+    ),
+    "sentence_bert_config.json": ("do_lower_case",),
+}  # fmt: skip
+"""Keys by file that change what tokenizer.json does to a text; the rest are names, paths and special tokens, which
+tokenizer.json has too."""
+
+_ENDLESS: Final = 1_000_000
+"""Tokenizers without a limit name one that is far above this."""
+
 _PRECISION: Final = "full"
 """float32 and the equivalent bfloat16 autocast; quantised weights would be another class and another space."""
 
@@ -77,8 +90,9 @@ def describe(
         "precision": _PRECISION,
     }
     fingerprint = _digest({key: value for key, value in details.items() if key != "model"})
-    slug = re.sub(r"[^a-z0-9]+", "_", folder.model.rstrip("/").rpartition("/")[2].lower()).strip("_")[:40]
-    space = Space(f"{slug or 'text'}_{fingerprint[:10]}", "text", dim, fingerprint, folder.asked, details)
+    # Named after what is in the files: collections are found by this name, whatever the model was asked for as.
+    slug = re.sub(r"[^a-z0-9]+", "_", str(config.get("model_type") or "text").lower()).strip("_")[:40]
+    space = Space(f"{slug or 'text'}_{dim}_{fingerprint[:10]}", "text", dim, fingerprint, folder.asked, details)
     return TextModel(folder, space, max_tokens, prompts)
 
 
@@ -95,14 +109,17 @@ def _json(path: Path) -> dict[str, Any]:
     return dict(data) if isinstance(data, dict) else {"modules": data}
 
 
+def _optional(path: Path) -> dict[str, Any]:
+    return _json(path) if path.is_file() else {}
+
+
 def _modules(folder: Path) -> list[dict[str, Any]]:
     """Type and configuration of every module after the transformer; mean pooling where the model says nothing."""
     if not (folder / "modules.json").is_file():
         return [_pooling({})]
     described: list[dict[str, Any]] = []
     for module in _json(folder / "modules.json")["modules"][1:]:
-        config = folder / module["path"] / "config.json"
-        settings = _json(config) if config.is_file() else {}
+        settings = _optional(folder / module["path"] / "config.json")
         kind = module["type"].rpartition(".")[2]
         described.append(_pooling(settings) if kind == "Pooling" else {"type": kind, **settings})
     return described
@@ -138,17 +155,19 @@ def _dim(config: dict[str, Any], modules: list[dict[str, Any]]) -> int:
 def _max_tokens(folder: ModelFolder, config: dict[str, Any]) -> int:
     if folder.preset:
         return folder.preset.max_tokens
-    own = folder.path / "sentence_bert_config.json"
-    limit = _json(own).get("max_seq_length") if own.is_file() else None
-    return int(limit or config.get("max_position_embeddings") or 512)
+    limit = _optional(folder.path / "sentence_bert_config.json").get("max_seq_length")
+    if limit:
+        return int(limit)
+    # Where newer versions of sentence-transformers save it; they take the lower of the two as well.
+    limits = _optional(folder.path / "tokenizer_config.json").get("model_max_length"), config.get("max_position_embeddings")
+    return min((one for one in limits if isinstance(one, int) and 0 < one < _ENDLESS), default=512)
 
 
 def _prompts(folder: ModelFolder, class_prompt: str | None, item_prompt: str | None) -> dict[Role, str]:
     if folder.preset:
         own = {Role.CLASS: folder.preset.class_prompt, Role.ITEM: folder.preset.item_prompt}
     else:
-        path = folder.path / "config_sentence_transformers.json"
-        stored = (_json(path).get("prompts") if path.is_file() else None) or {}
+        stored = _optional(folder.path / "config_sentence_transformers.json").get("prompts") or {}
         document = stored.get("document") or stored.get("passage") or ""
         own = {Role.CLASS: document, Role.ITEM: stored.get("query") or ""}
     given = {Role.CLASS: class_prompt, Role.ITEM: item_prompt}
@@ -173,7 +192,11 @@ def _tokenizer_digest(folder: Path) -> str:
     if not found:
         message = f"the model folder {folder} has no tokenizer"
         raise EncoderError(message, hint="Download the model again; tokenizer.json is missing.")
-    return _digest(found)
+    settings = {name: _optional(folder / name) for name in _TOKENIZING}
+    chosen = [[name, key, settings[name].get(key)] for name, keys in _TOKENIZING.items() for key in keys]
+    # Absent, null and, in the second file, false mean the same.
+    given = [one for one in chosen if one[2] or (one[2] is False and one[0] == "tokenizer_config.json")]
+    return _digest([*found, *given])
 
 
 def _file_digest(path: Path) -> str:

@@ -30,8 +30,8 @@ class ModelFolder:
     """A model that is on this machine.
 
     Attributes:
-        asked: What the user gave: a preset, a model id or a folder.
-        model: The model id, or the folder as given.
+        asked: What gives this model again: a preset or a model id as the user typed it, or the folder's full path.
+        model: The model id, or the folder's full path.
         path: The folder.
         origin: ``folder``, ``package``, ``cache`` or ``hub``.
         preset: The preset that the name stands for, if any.
@@ -52,11 +52,14 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
         EncoderError: The folder exists and has no model in it.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+    # A folder of another kind may by chance be called like a preset.
+    if folder.is_dir() and (_has_model(folder) or name not in TEXT_PRESETS):
+        if not _has_model(folder):
             message = f"the folder {folder} has no sentence-transformers model: config.json and modules.json are missing"
             raise EncoderError(message, hint="Give the folder that holds config.json and model.safetensors.")
-        return ModelFolder(name, name, folder.resolve(), "folder", None)
+        # The catalogue remembers it, and may be used from another working directory.
+        folder = folder.resolve()
+        return ModelFolder(str(folder), str(folder), folder, "folder", None)
     preset = TEXT_PRESETS.get(name) or _preset_of(name)
     model = preset.model if preset else name
     if "/" not in model or name.startswith((".", "/", "~")):
@@ -71,6 +74,10 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     if offline:
         raise _not_found(name, model, "the hub was not asked because offline is set")
     return ModelFolder(name, model, _from_hub(name, model, revision), "hub", preset)
+
+
+def _has_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() or (folder / "modules.json").is_file()
 
 
 def _preset_of(model: str) -> TextPreset | None:

@@ -25,8 +25,8 @@ __all__ = ["TextEncoder"]
 _log = logging.getLogger(__name__)
 
 _CHARS_PER_TOKEN: Final = 32
-"""Texts are cut at this many characters for each token the model reads, before tokenizing: no tokenizer here joins
-more on average, and without the cut a text of a megabyte costs seconds."""
+"""Texts are cut at this many characters for each token the model reads, before tokenizing, and read further only
+where that gave too few tokens: without the cut a text of a megabyte costs seconds."""
 
 _GPU_TOKENS_PER_BATCH: Final = 32_768
 
@@ -66,7 +66,12 @@ class TextEncoder:
             return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
         with self._lock:
             loaded = self._load()
-            return loaded.encode(texts, self._model.prompts[role])
+            try:
+                return loaded.encode(texts, self._model.prompts[role])
+            except (RuntimeError, IndexError) as error:
+                message = f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}"
+                hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
+                raise EncoderError(message, hint=hint) from error
 
     def _load(self) -> "_Loaded":
         if self._loaded is None:
@@ -105,12 +110,14 @@ class _Loaded:
 
     def _tokenize(self, texts: Sequence[str], prompt: str) -> tuple[list[list[int]], NDArray[np.bool_]]:
         limit = self._max_tokens * _CHARS_PER_TOKEN
-        prompted = [prompt + text[:limit] for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(prompted)
-        truncated = [
-            len(text) > limit or bool(encoding.overflowing)
-            for text, encoding in zip(texts, encodings, strict=True)
-        ]
+        encodings = self._tokenizer.encode_batch_fast([prompt + text[:limit] for text in texts])
+        for index, text in enumerate(texts):
+            end = limit
+            # A key of a thousand digits is one unknown word to some tokenizers: what comes after it counts too.
+            while end < len(text) and not encodings[index].overflowing:
+                end *= 8
+                encodings[index] = self._tokenizer.encode_batch_fast([prompt + text[:end]])[0]
+        truncated = [bool(encoding.overflowing) for encoding in encodings]
         return [encoding.ids for encoding in encodings], np.asarray(truncated, np.bool_)
 
     def _forward(self, ids: list[list[int]], longest: int) -> NDArray[np.float32]:

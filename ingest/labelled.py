@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..errors import TaxonomyError
 from ..schemas.records import Item
 from ..schemas.taxonomy import Taxonomy
+from ..schemas.text import item_text
 from .sources import BadRow, Source
 from .sources.mapping import ColumnMapping, RowMapper
 
@@ -21,7 +22,11 @@ class Labelled:
 
 
 def read_labelled(
-    sources: Iterable[Source], taxonomy: Taxonomy, mapping: ColumnMapping | None = None
+    sources: Iterable[Source],
+    taxonomy: Taxonomy,
+    mapping: ColumnMapping | None = None,
+    *,
+    need_text: bool = True,
 ) -> Iterator[Labelled | BadRow]:
     """Labelled items; rows without a label that are not marked as out of scope are passed over.
 
@@ -33,6 +38,9 @@ def read_labelled(
             mapped = row if isinstance(row, BadRow) else mapper.map(row, default_id=f"line-{row.line}")
             if isinstance(row, BadRow) or isinstance(mapped, BadRow):
                 yield row if isinstance(row, BadRow) else mapped
+            elif need_text and not item_text(mapped.item):
+                bad = (row.values, row.source, row.line, row.position)
+                yield BadRow(*bad, "no_text", "title, description and text are empty")
             elif mapped.oos:
                 yield Labelled(mapped.item, frozenset())
             elif mapped.label:

@@ -6,14 +6,14 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time
 from typing import Any, Final, Literal
 
 from ..schemas.records import ClassSpec, ClassState
 from ..schemas.taxonomy import MAX_ID_BYTES, Taxonomy
-from .sources.rows import BadRow, RawRow, RowProblemError, clip
+from .sources.rows import BadRow, RawRow, clip
 
 __all__ = ["ClassFile", "parse_google", "parse_shopify", "read_classes", "slug_id", "sniff_taxonomy"]
 
@@ -68,22 +68,17 @@ def read_classes(rows: Iterable[RawRow | BadRow], existing: Taxonomy | None = No
             fields, attributes = _columns(row.values)
             drafts[order] = _draft(row, fields)
             drafts[order].rest = _rest(fields, attributes)
-        except RowProblemError as refused:
+        except _RefusedError as refused:
             rejects[order] = _reject(row, refused.code, refused.message)
         except RecursionError:
             rejects[order] = _reject(row, "bad_nesting", "a value is nested too deeply")
-    placed = _Placement(before, drafts)
-    # A row that failed already goes in without its name, so that what is below it is refused with it.
-    specs = [
-        replace(spec, name="") if order in rejects and spec.id not in placed.implied else spec
-        for order, spec in placed.found
-    ]
-    problems = {problem.index: problem for problem in before.check_change(specs)}
+    placed = _Placement(before, drafts, rejects.keys())
+    problems = {problem.index: problem for problem in before.check_change(spec for _, spec in placed.found)}
     for index, problem in problems.items():
         order, spec = placed.found[index]
-        if spec.id not in placed.implied and order not in rejects:
-            rejects[order] = _reject(drafts[order].row, problem.code, problem.message)
-    kept = [placed.found[index] for index in range(len(placed.found)) if index not in problems]
+        if spec.id not in placed.implied:
+            rejects.setdefault(order, _reject(drafts[order].row, problem.code, problem.message))
+    kept = [pair for index, pair in enumerate(placed.found) if index not in problems]
     needless = _needless([spec for _, spec in kept], placed.implied)
     kept = [(order, spec) for order, spec in kept if spec.id not in needless]
     return ClassFile(
@@ -110,6 +105,12 @@ def _reject(row: RawRow, code: str, message: str) -> BadRow:
     return BadRow(clip(row.values), row.source, row.line, row.position, code, message)
 
 
+@dataclass(eq=False)
+class _RefusedError(Exception):
+    code: str
+    message: str
+
+
 @dataclass(slots=True)
 class _Draft:
     """A row whose fields are read and whose place is open; the path is empty where only a parent is given."""
@@ -130,7 +131,7 @@ class _Placement:
         implied: Ids of the classes made up from paths, parents first, each with the first row that needs it.
     """
 
-    def __init__(self, before: Taxonomy, drafts: Mapping[int, _Draft]) -> None:
+    def __init__(self, before: Taxonomy, drafts: Mapping[int, _Draft], failed: Container[int]) -> None:
         own = {draft.id for draft in drafts.values() if draft.id}
         self._taken = own | set(before.ids())
         self._next: Counter[str] = Counter()
@@ -143,7 +144,9 @@ class _Placement:
             self._at.setdefault((spec.parent_id, _fold(spec.name)), spec.id)
         specs: dict[int, ClassSpec] = {}
         for order, draft in sorted(drafts.items(), key=lambda pair: _turn(pair[1])):
-            specs[order] = self._place(order, draft)
+            spec = self._place(order, draft)
+            # What is below a row that failed already is refused with it, as below any class without a name.
+            specs[order] = replace(spec, name="") if order in failed else spec
         made = [(order, self._made[class_id]) for class_id, order in self.implied.items()]
         # Stable: of one row, first the classes that its path implies, from the root down, then its own.
         self.found = sorted([*made, *specs.items()], key=lambda pair: pair[0])
@@ -217,10 +220,10 @@ def _draft(row: RawRow, fields: Mapping[str, Any]) -> _Draft:
     parent = _text("parent", fields.get("parent_id", fields.get("parent")))
     name = _text("name", fields.get("name")) or (path[-1] if path else None)
     if name is None:
-        raise RowProblemError(code="missing_name", message="the row has neither a name nor a path")
+        raise _RefusedError(code="missing_name", message="the row has neither a name nor a path")
     if parent is None and path and _fold(path[-1]) != _fold(name):
         ends = f"the path ends in {path[-1]!r} and the name is {name!r}"
-        raise RowProblemError(code="bad_path", message=f"{ends}; a path ends in the class itself")
+        raise _RefusedError(code="bad_path", message=f"{ends}; a path ends in the class itself")
     where = path or ((name,) if parent is None else ())
     return _Draft(row, _text("id", fields.get("id")), name, parent, where)
 
@@ -245,18 +248,18 @@ def _columns(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         if _is_empty(value):
             continue
         known = re.sub(r"[\s-]+", "_", str(column).strip().casefold())
-        if known == "attributes" and isinstance(parsed := _parsed(value), dict):
-            whole |= parsed
+        if known == "attributes" and isinstance(parsed := _parsed(value, dict), dict):
+            whole |= {str(key): _plain(inner) for key, inner in parsed.items()}
         elif known == "state" and str(value).strip().casefold() in _STATES:
             fields[known] = _STATES[str(value).strip().casefold()]
         elif known in _COLUMNS and known not in fields:
             fields[known] = value
         else:
             attributes[str(column)] = _plain(value)
-    return fields, attributes | _plain(whole)
+    return fields, attributes | whole
 
 
-def _is_empty(value: Any) -> bool:
+def _is_empty(value: object) -> bool:
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, float):
@@ -264,7 +267,7 @@ def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, Sequence | Mapping) and not value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """The value as JSON can hold it; Parquet has dates, decimals and bytes too."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
@@ -277,36 +280,37 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def _parsed(value: Any) -> Any:
+def _parsed(value: object, kind: type[list[Any]] | type[dict[str, Any]] = list) -> object:
     """A list or an object that a cell of text holds as JSON; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            parsed = json.loads(value)
         except (ValueError, RecursionError):
             return value
+        return parsed if isinstance(parsed, kind) else value
     return value
 
 
-def _text(column: str, value: Any) -> str | None:
+def _text(column: str, value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RowProblemError(code=f"bad_{column}", message=f"{column} is {_short(value)}, and not a text")
+        raise _RefusedError(code=f"bad_{column}", message=f"{column} is {_short(value)}, and not a text")
     return str(value).strip()
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return repr(value)[:80]
 
 
-def _sentence(value: Any) -> tuple[str, ...]:
+def _sentence(value: object) -> tuple[str, ...]:
     value = _parsed(value)
     return _texts("description", value if isinstance(value, list | tuple) or value is None else [value])
 
 
-def _texts(column: str, value: Any) -> tuple[str, ...]:
+def _texts(column: str, value: object) -> tuple[str, ...]:
     value = _parsed(value)
     if isinstance(value, str):
         value = [part.strip() for part in value.split("|")]
@@ -320,40 +324,41 @@ def _texts(column: str, value: Any) -> tuple[str, ...]:
     )
 
 
-def _path(value: Any) -> tuple[str, ...]:
+def _path(value: object) -> tuple[str, ...]:
     value = _parsed(value)
     if value is None:
         return ()
     listed = value.split(">") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple) or any(_is_empty(name) for name in listed):
-        raise RowProblemError(
+        raise _RefusedError(
             code="bad_path", message=f"path is {_short(value)}, and not a list of names or 'A > B > C'"
         )
     return tuple(_text("path", name) or "" for name in listed)
 
 
-def _boolean(value: Any) -> bool | None:
+def _boolean(value: object) -> bool | None:
     if value is None:
         return None
     found = _YES_NO.get(str(_text("label", int(value) if isinstance(value, bool) else value)).casefold())
     if found is None:
         allowed = f"assignable (or label) is one of {', '.join(_YES_NO)}"
-        raise RowProblemError(
+        raise _RefusedError(
             code="bad_label", message=f"{_short(value)} does not say whether items may be assigned; {allowed}"
         )
     return found
 
 
-def _vector(value: Any) -> tuple[float, ...] | None:
+def _vector(value: object) -> tuple[float, ...] | None:
     value = _parsed(value)
-    if value is None:
+    if _is_empty(value):
         return None
+    listed = value.split("|") if isinstance(value, str) else value
     try:
-        vector = tuple(float(number) for number in (value.split("|") if isinstance(value, str) else value))
+        vector = tuple(float(number) for number in listed) if isinstance(listed, Iterable) else ()
     except (TypeError, ValueError, OverflowError):
         vector = ()
     if not any(vector) or not all(math.isfinite(number) for number in vector):
-        raise RowProblemError(
+        raise _RefusedError(
             code="bad_vector",
             message=f"vector is {_short(value)}, and not finite numbers that are not all zero",
         )

@@ -25,7 +25,7 @@ _PROBE_S: Final = 3.0
 """A host of the other side of the world answers within a third of a second."""
 
 _KEEPALIVE_MS: Final = 330_000
-"""A gRPC server may close a connection that is pinged more often than each 300 s, and the client's default is 10 s."""
+"""A gRPC server may close a connection that is pinged more often than each 300 s; the client's default is 10 s."""
 
 
 @functools.cache

@@ -133,8 +133,9 @@ class Engine:
         """Wait for background work on a collection and make its files survive a loss of power."""
         database = self._database()
         collection: Any = database.get_collection(name)
-        collection._wait_for_bg(timeout=_BACKGROUND_S)  # noqa: SLF001  # Compaction replaces what was just
-        synced.sync_files(self.path, self._synced)
+        # Compaction would replace what was just made durable.
+        collection._wait_for_bg(timeout=_BACKGROUND_S)  # noqa: SLF001
+        sync_files(self.path, self._synced)
 
     def abandon(self) -> None:
         """Stop the engine without a flush, which after a failed one would delete rows for good."""

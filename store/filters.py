@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..errors import StoreError
-from ..schemas.filters import All, Attribute, Compare, Filter, In, Scalar
+from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Scalar
 
 __all__ = ["matches_nothing", "only_keys", "render", "split"]
 
@@ -45,16 +45,21 @@ def render(where: Filter | None) -> str:
             return f"{_field(field)} in [{', '.join(map(_literal, values))}]"
         case All(parts):
             return " and ".join(f"({text})" for text in map(render, parts) if text)
+        case AnyOf(parts):
+            texts = [render(part) for part in parts if not matches_nothing(part)]
+            return " or ".join(f"({text})" for text in texts) if all(texts) else ""
     raise StoreError(f"not a filter: {where!r}")
 
 
 def matches_nothing(where: Filter | None) -> bool:
-    """Whether a filter has an empty ``in`` list, so that asking an engine would be a waste or worse."""
+    """Whether a filter asks for one of no values, so that asking an engine would be a waste or worse."""
     match where:
         case In(_, values):
             return not values
         case All(parts):
             return any(matches_nothing(part) for part in parts)
+        case AnyOf(parts):
+            return all(matches_nothing(part) for part in parts)
     return False
 
 
@@ -70,10 +75,8 @@ def split(where: Filter | None, size: int = MAX_VALUES) -> Iterator[Filter | Non
     [('a', 'b'), ('c',)]
     """
     match where:
-        case In(field, values):
-            # Repeated values would repeat rows: an engine answers a list of keys one by one.
-            unique = tuple(dict.fromkeys(values))
-            yield from (In(field, unique[start : start + size]) for start in range(0, len(unique), size))
+        case In():
+            yield from _split_in(where, size)
         case All(parts):
             yield from _split_all(list(parts), size)
         case _:
@@ -81,14 +84,19 @@ def split(where: Filter | None, size: int = MAX_VALUES) -> Iterator[Filter | Non
 
 
 def _split_all(parts: list[Filter], size: int) -> Iterator[Filter]:
-    position = next(
-        (i for i, part in enumerate(parts) if isinstance(part, In) and len(part.values) > size), None
-    )
-    if position is None:
-        yield All(tuple(parts))
-        return
-    for part in filter(None, split(parts[position], size)):
-        yield from _split_all([*parts[:position], part, *parts[position + 1 :]], size)
+    for position, long in enumerate(parts):
+        if isinstance(long, In) and len(long.values) > size:
+            for part in _split_in(long, size):
+                yield from _split_all([*parts[:position], part, *parts[position + 1 :]], size)
+            return
+    yield All(tuple(parts))
+
+
+def _split_in(where: In, size: int) -> Iterator[In]:
+    # Repeated values would repeat rows: an engine answers a list of keys one by one.
+    unique = tuple(dict.fromkeys(where.values))
+    for start in range(0, len(unique), size):
+        yield In(where.field, unique[start : start + size])
 
 
 def _field(field: str | Attribute) -> str:

@@ -80,7 +80,7 @@ def check_free_space(database: Path, needed: int) -> None:
     free = shutil.disk_usage(database).free
     if free < needed + _RESERVE_BYTES:
         raise StoreWriteError(
-            f"{free:,} bytes are free at {database} and {needed + _RESERVE_BYTES:,} needed; nothing was written",
+            f"{free:,} bytes free at {database}, {needed + _RESERVE_BYTES:,} needed; nothing was written",
             hint="free disk space and repeat the call",
         )
 

@@ -56,7 +56,7 @@ def file_system(url: str) -> tuple[Any, str]:
     Raises:
         InputError: The protocol is not known, its driver is not installed, or the address is not well-formed.
     """
-    import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is needed
+    import fsspec  # noqa: PLC0415  only where it is needed
 
     protocol = re.split(r"://|::", url, maxsplit=1)[0].lower()
     try:
@@ -73,7 +73,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def _known_protocols(protocol: str) -> str:
-    from fsspec.registry import known_implementations  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is needed
+    from fsspec.registry import known_implementations  # noqa: PLC0415  only where it is needed
 
     if protocol in known_implementations:
         return ""

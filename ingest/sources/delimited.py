@@ -91,6 +91,7 @@ def read_delimited(content: Content, layout: Layout, start: int = 0) -> Iterator
                 yield BadRow(clip(table.raw().rstrip()), source, line, position, code, message)
     except DamagedStreamError as error:
         error.line = table.line
+        error.position = position + 1
         error.raw = table.raw() + error.raw
         raise
 

@@ -112,9 +112,7 @@ def _sniffed(content: Content) -> str:
     head = content.head().lstrip()
     if raw.startswith(b"PAR1"):
         return "parquet"
-    if head[:1] == b"{":
-        return "jsonl"
-    if head[:1] == b"[":
+    if head.startswith((b"{", b"[")):
         return "json"
     if re.match(rb"<(\?xml|!--|!DOCTYPE|rss|feed|rdf:RDF|channel)\b", head, re.IGNORECASE):
         return "xml"
@@ -122,9 +120,7 @@ def _sniffed(content: Content) -> str:
     for delimiter, name in (("\t", "tsv"), (",", "csv"), (";", "csv")):
         if looks_like_header(first.split(delimiter)):
             return name
-    if content.origin.seekable and head:
-        raise _unknown(content.origin.name)
-    if b"\0" in head[:1024]:
+    if head and (content.origin.seekable or b"\0" in head[:1024]):
         raise _unknown(content.origin.name)
     return "text"
 

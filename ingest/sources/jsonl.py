@@ -33,12 +33,13 @@ def read_jsonl(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
                     continue
                 try:
                     if type(line) is CutLine:
-                        raise RowProblemError(Code.ROW_TOO_LARGE, _TOO_LARGE)  # noqa: TRY301  bad rows are made below
+                        raise RowProblemError(Code.ROW_TOO_LARGE, _TOO_LARGE)  # noqa: TRY301  made bad below
                     yield RawRow(parse_object(line), source, number, position)
                 except RowProblemError as problem:
                     yield BadRow(clip(line.rstrip()), source, number, position, problem.code, problem.message)
     except DamagedStreamError as error:
         error.line = number + 1
+        error.position = position + 1
         raise
 
 
@@ -54,6 +55,7 @@ def read_json(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
     except DamagedStreamError as error:
         error.raw = error.raw or splitter.pending
         error.line = splitter.line
+        error.position = position + 1
         raise
 
 
@@ -119,7 +121,7 @@ def _elements(content: Content, splitter: ElementSplitter) -> Iterator[Element]:
 def _row(element: Element, source: str, position: int) -> RawRow | BadRow:
     try:
         if element.cut:
-            raise RowProblemError(Code.ROW_TOO_LARGE, _TOO_LARGE)  # noqa: TRY301  bad rows are made below
+            raise RowProblemError(Code.ROW_TOO_LARGE, _TOO_LARGE)  # noqa: TRY301  made bad below
         return RawRow(parse_object(element.text), source, element.line, position)
     except RowProblemError as problem:
         return BadRow(clip(element.text), source, element.line, position, problem.code, problem.message)

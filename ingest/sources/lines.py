@@ -25,6 +25,7 @@ def read_lines(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
                     yield _row(line, source, number, position)
     except DamagedStreamError as error:
         error.line = number + 1
+        error.position = position + 1
         raise
 
 

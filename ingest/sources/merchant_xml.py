@@ -15,6 +15,7 @@ __all__ = ["check_feed", "read_feed"]
 _ROOTS: Final = frozenset({"rss", "feed", "rdf", "channel"})
 _ITEMS: Final = frozenset({"item", "entry"})
 _PIECE: Final = 64 << 10
+_MAX_TAG: Final = 4 << 20  # the parser begins a tag or a comment anew with every piece of it
 _CONTROL: Final = bytes(32 if byte < 32 and byte not in b"\t\n\r" else byte for byte in range(256))
 
 
@@ -31,7 +32,7 @@ def check_feed(content: Content) -> None:
         feed.parse(head)
     except DamagedStreamError as error:
         if feed.root is None:
-            message = f"{name}: is not XML: {error}"
+            message = f"{name}: cannot be read as a product feed: {error}"
             raise InputError(message) from error
     if feed.root is not None and feed.root not in _ROOTS:
         message = f"{name}: is not a product feed: its outermost element is <{feed.root}>"
@@ -44,19 +45,23 @@ def read_feed(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
     """Yield one row for each item or entry; names come without ``g:``, repeated ones as a list."""
     source = content.origin.name
     feed = _Feed()
-    position = -1
-    for piece in _pieces(content):
-        damage = None
+    position = 0
+    damage = None
+    pieces = _pieces(content)
+    while damage is None:
         try:
+            piece = next(pieces, None)
+            if piece is None:
+                return
             feed.parse(piece, final=not piece)
         except DamagedStreamError as error:  # the items before it were read all the same
             damage = error
         for item in feed.take():
-            position += 1
             if position >= start:
                 yield _row(item, source, position)
-        if damage is not None:
-            raise damage
+            position += 1
+    damage.line, damage.raw, damage.position = feed.line, feed.pending, position
+    raise damage
 
 
 def _row(item: ItemBuilder, source: str, position: int) -> RawRow | BadRow:
@@ -75,14 +80,10 @@ def _row(item: ItemBuilder, source: str, position: int) -> RawRow | BadRow:
 def _pieces(content: Content) -> Iterator[bytes]:
     """Yield the feed in small pieces, none of them empty but the last."""
     empty = True
-    try:
-        for chunk in content.replaced_chunks(_encoding(content), content.raw_chunks()):
-            empty = empty and not chunk.strip()
-            for begin in range(0, len(chunk), _PIECE):
-                yield chunk[begin : begin + _PIECE]
-    except DamagedStreamError as error:
-        error.line = error.line or 1
-        raise
+    for chunk in content.replaced_chunks(_encoding(content), content.raw_chunks()):
+        empty = empty and not chunk.strip()
+        for begin in range(0, len(chunk), _PIECE):
+            yield chunk[begin : begin + _PIECE]
     if not empty:
         yield b""
 
@@ -106,7 +107,7 @@ class _Feed:
         self._error = expat.ExpatError
         self._parser = parser = expat.ParserCreate("utf-8", "}")
         parser.buffer_text = True
-        parser.UseForeignDTD(True)  # noqa: FBT003
+        parser.UseForeignDTD(True)  # noqa: FBT003  unknown entities are told and no error
         parser.ExternalEntityRefHandler = lambda *_: 1
         parser.EntityDeclHandler = self._refuse
         parser.SkippedEntityHandler = self._entity
@@ -127,23 +128,30 @@ class _Feed:
             self._parser.Parse(piece.translate(_CONTROL), final)
         except self._error as error:
             code = Code.TRUNCATED_FILE if final else Code.DAMAGED_FILE
-            raise self._damaged(code, f"the XML is not well-formed: {error}") from error
+            raise DamagedStreamError(code, f"the XML is not well-formed: {error}") from error
         self._fed += len(piece)
-        if self._fed - self._parser.CurrentByteIndex > MAX_ROW_BYTES:
-            raise self._damaged(Code.DAMAGED_FILE, "one tag or comment is over 16 MiB")
+        if self._fed - self._parser.CurrentByteIndex > _MAX_TAG:
+            raise DamagedStreamError(Code.DAMAGED_FILE, "one tag or comment is over 4 MiB")
 
     def take(self) -> list[ItemBuilder]:
         """Return the items that have ended since the last time."""
         done, self._done = self._done, []
         return done
 
-    def _damaged(self, code: Code, message: str) -> DamagedStreamError:
-        raw = repr(self._item.values).encode("utf-8", "replace")[:MAX_RAW_BYTES] if self._item else b""
-        line = self._item.line if self._item else self._parser.CurrentLineNumber
-        return DamagedStreamError(code, message, raw=raw, line=line)
+    @property
+    def line(self) -> int:
+        """The line that the item in hand begins on, or that the feed has got to."""
+        return self._item.line if self._item else self._parser.CurrentLineNumber
+
+    @property
+    def pending(self) -> bytes:
+        """The beginning of the item in hand."""
+        return repr(self._item.values).encode("utf-8", "replace")[:MAX_RAW_BYTES] if self._item else b""
 
     def _refuse(self, *_: object) -> None:
-        raise self._damaged(Code.DAMAGED_FILE, "the XML declares entities, which are not expanded for safety")
+        raise DamagedStreamError(
+            Code.DAMAGED_FILE, "the XML declares entities, which are not expanded for safety"
+        )
 
     def _entity(self, name: str, _parameter: bool) -> None:  # noqa: FBT001  the parser calls it
         self._text(html.entities.html5.get(f"{name};", f"&{name};"))

@@ -123,20 +123,21 @@ class StreamOrigin:
     size: int | None = None
     identity = ""
 
-    def __init__(self, name: str, stream: BinaryIO) -> None:
-        """Take over a stream."""
+    def __init__(self, name: str, stream: BinaryIO, *, owned: bool = False) -> None:
+        """Take a stream, and close it after reading if it is owned."""
         self.name = name
         self._stream = stream
         self._head = b""
         self._opened = False
+        self._owned = owned
 
     def open(self) -> BinaryIO:
-        """Return the stream itself, once; closing it leaves the stream it came from open."""
+        """Return what the stream has, once."""
         if self._opened:
             message = f"{self.name} was read already, and can be read only once"
             raise InputError(message, hint="Save it to a file first.")
         self._opened = True
-        return _Rest(self._head, self._stream)  # type: ignore[return-value]
+        return _Rest(self._head, self._stream, owned=self._owned)  # type: ignore[return-value]
 
     def peek(self, size: int) -> bytes:
         """Wait for up to this many of the first bytes."""
@@ -159,9 +160,10 @@ class StreamOrigin:
 class _Rest:
     """The bytes that were looked at, and then the stream; has just what a reader calls."""
 
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+    def __init__(self, head: bytes, stream: BinaryIO, *, owned: bool) -> None:
         self._head = head
         self._stream = stream
+        self._owned = owned
 
     def read1(self, size: int) -> bytes:
         if not self._head:
@@ -173,7 +175,8 @@ class _Rest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None
+        if self._owned:
+            self._stream.close()
 
 
 def read_some(stream: BinaryIO, size: int) -> bytes:
@@ -188,7 +191,7 @@ def local_origin(path: str) -> Origin:
     try:
         if stat.S_ISREG(Path(path).stat().st_mode):
             return FileOrigin(path)
-        return StreamOrigin(path, Path(path).open("rb"))
+        return StreamOrigin(path, Path(path).open("rb"), owned=True)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
 

@@ -12,7 +12,9 @@ from .text import Content
 
 __all__ = ["parquet_columns", "read_parquet"]
 
-_BATCH_ROWS: Final = 128
+_BATCH_ROWS: Final = 64
+_FEW_ROWS: Final = 4
+_LARGE_ROW: Final = 256 << 10
 _MAGIC: Final = b"PAR1"
 
 
@@ -59,13 +61,12 @@ def read_parquet(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
 
 
 def _read_group(file: Any, group: int, source: str, position: int, total: int) -> Iterator[RawRow | BadRow]:
-    batches = file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group])
+    batches = _batches(file, group)
     while True:
         with _Damage(position + 1, total):
             batch = next(batches, None)
-        if batch is None:
-            return
-        with _Damage(position + 1, total):
+            if batch is None:
+                return
             names = batch.schema.names
             columns = [column_values(column) for column in batch.columns]
         for cells in zip(*columns, strict=True):
@@ -79,6 +80,32 @@ def _read_group(file: Any, group: int, source: str, position: int, total: int) -
             position += 1
 
 
+def _batches(file: Any, group: int) -> Iterator[Any]:
+    """Yield a row group in batches, in small ones where the rows turn out to be large."""
+    done = 0
+    probe = next(file.iter_batches(batch_size=_FEW_ROWS, row_groups=[group]), ())
+    if not _is_large(probe):
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group]):
+            done += len(batch)
+            if not _is_large(batch):
+                yield batch
+                continue
+            yield from (batch.slice(at, _FEW_ROWS) for at in range(0, len(batch), _FEW_ROWS))
+            break
+        else:
+            return
+    batch = None
+    for batch in file.iter_batches(batch_size=_FEW_ROWS, row_groups=[group]):
+        if done > 0:
+            done -= len(batch)
+        else:
+            yield batch
+
+
+def _is_large(batch: Any) -> bool:
+    return len(batch) > 0 and batch.nbytes > _LARGE_ROW * len(batch)
+
+
 class _Damage:
     """Turns what pyarrow raises over damaged data into the end of the stream."""
 
@@ -90,16 +117,16 @@ class _Damage:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is needed
-
-        if isinstance(error, (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)):
+        if isinstance(error, Exception):  # of pyarrow, or of the driver of a remote file
             lost = f"rows {self._row} to {self._total} " if self._total else ""
             message = f"the Parquet data is damaged; {lost}cannot be read: {error}"
-            raise DamagedStreamError(Code.DAMAGED_FILE, message, line=self._row) from error
+            damage = DamagedStreamError(Code.DAMAGED_FILE, message)
+            damage.line, damage.position = self._row, self._row - 1
+            raise damage from error
 
 
 def _open(stream: BinaryIO) -> Any:
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is needed
+    import pyarrow.parquet as pq  # noqa: PLC0415  only where it is needed
 
     with _Damage(1, None):
         return pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)

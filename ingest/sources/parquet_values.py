@@ -25,7 +25,7 @@ def column_values(column: Any) -> list[Any]:
     Raises:
         pyarrow.ArrowException: The data is damaged.
     """
-    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is needed
+    import pyarrow as pa  # noqa: PLC0415  only where it is needed
 
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -33,7 +33,10 @@ def column_values(column: Any) -> list[Any]:
     if _is_list(kind) and pa.types.is_floating(kind.value_type):
         return _vectors(column)
     if pa.types.is_dictionary(kind):
-        return column_values(column.dictionary_decode())
+        if len(column.dictionary) > 4 * len(column):
+            return column_values(column.dictionary_decode())
+        words = column_values(column.dictionary)
+        return [None if index is None else words[index] for index in column.indices.to_pylist()]
     if coarser := _coarser(kind):
         column = column.cast(coarser, safe=False)
     cells = _cells(column)

@@ -1,5 +1,6 @@
 """What a source yields: rows as they were read, and rows that could not be read."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -94,15 +95,24 @@ class RowProblemError(Exception):
 
 
 class DamagedStreamError(Exception):
-    """Nothing more can be read from a source; what came before stands."""
+    """Nothing more can be read from a source; what came before stands.
 
-    def __init__(self, code: Code, message: str, *, raw: bytes = b"", line: int = 0) -> None:
-        """Say why, and where."""
+    Attributes:
+        code: Why.
+        message: Why, in words.
+        raw: What was being read.
+        line: Where that begins.
+        position: Ordinal of the row that was being read.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        """Say why; whoever knows where says it later."""
         super().__init__(message)
         self.code = code.value
         self.message = message
-        self.raw = raw
-        self.line = line
+        self.raw = b""
+        self.line = 1
+        self.position = 0
 
 
 def clip(raw: bytes | str | dict[str, Any]) -> str | dict[str, Any]:
@@ -115,20 +125,25 @@ def clip(raw: bytes | str | dict[str, Any]) -> str | dict[str, Any]:
     """
     if isinstance(raw, dict):
         text = _dump(raw)
-        return raw if len(text) <= MAX_RAW_BYTES else clip(text)
+        return clip(_outline(raw)) if text is None else raw if len(text) <= MAX_RAW_BYTES else clip(text)
     if isinstance(raw, str):
         raw = raw[:MAX_RAW_BYTES].encode("utf-8", "surrogatepass")
     return raw[:MAX_RAW_BYTES].decode("utf-8", "backslashreplace")
 
 
-def _dump(values: dict[str, Any]) -> bytes:
+def _dump(values: dict[str, Any]) -> bytes | None:
     try:
         return orjson.dumps(values, default=repr, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     except (orjson.JSONEncodeError, RecursionError):  # lone surrogates, integers over 64 bits, deep nesting
-        return _outline(values).encode("utf-8", "surrogatepass")
+        pass
+    try:
+        return json.dumps(values, default=repr).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _outline(values: dict[str, Any]) -> str:
+    """Return what can be said of a row that JSON cannot hold."""
     try:
         return repr(values)
     except (RecursionError, ValueError):  # nested too deeply, or an integer of more digits than Python prints

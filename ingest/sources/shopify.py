@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .columns import normalise
-from .rows import BadRow, RawRow
+from .rows import BadRow, DamagedStreamError, RawRow
 
 __all__ = ["html_text", "join_variants"]
 
@@ -23,19 +23,35 @@ def join_variants(
     names = {normalise(column): column for column in columns}
     handle = names.get("handle") or names.get("url_handle") or ""
     bodies = [names[name] for name in sorted(_HTML_COLUMNS) if name in names]
-    position = -1
-    product: RawRow | None = None
-    for row in rows:
-        if isinstance(row, RawRow) and product is not None and _continues(product, row, handle):
-            _fill(product.values, row.values)
-            continue
-        done, product = (product, row) if isinstance(row, RawRow) else (row, product)
-        if done is not None:
-            position += 1
+    position = 0
+    try:
+        for row in _products(rows, handle):
             if position >= start:
-                yield _placed(done, position, bodies)
-    if product is not None and position + 1 >= start:
-        yield _placed(product, position + 1, bodies)
+                yield _placed(row, position, bodies)
+            position += 1
+    except DamagedStreamError as error:
+        error.position = position
+        raise
+
+
+def _products(rows: Iterator[RawRow | BadRow], handle: str) -> Iterator[RawRow | BadRow]:
+    product: RawRow | None = None
+    try:
+        for row in rows:
+            if isinstance(row, BadRow):
+                yield row
+            elif product is not None and _continues(product, row, handle):
+                _fill(product.values, row.values)
+            else:
+                if product is not None:
+                    yield product
+                product = row
+    except DamagedStreamError:
+        if product is not None:
+            yield product
+        raise
+    if product is not None:
+        yield product
 
 
 def html_text(markup: str) -> str:

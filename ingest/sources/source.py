@@ -85,14 +85,12 @@ class Source:
         Raises:
             InputError: A stream is read a second time, or the file is gone.
         """
-        position = start
         try:
-            for row in self._read(start):
-                position = row.position + 1
-                yield row
+            yield from self._read(start)
         except DamagedStreamError as error:
-            raw = clip(error.raw)
-            yield BadRow(raw, self.name, error.line, position, error.code, error.message)
+            if error.position >= start:
+                raw = clip(error.raw)
+                yield BadRow(raw, self.name, error.line, error.position, error.code, error.message)
 
     def _read(self, start: int) -> Iterator[RawRow | BadRow]:
         if self._layout is None:

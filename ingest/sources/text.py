@@ -134,7 +134,7 @@ class Content:
             while True:
                 try:
                     data = read_some(stream, size)
-                except (OSError, ValueError) as error:
+                except Exception as error:  # every driver raises errors of its own
                     raise DamagedStreamError(Code.DAMAGED_FILE, f"reading stopped: {error}") from error
                 if not data:
                     return

@@ -30,6 +30,7 @@ MAX_ID_BYTES: Final = 512
 MAX_TEXT_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64
 _EXACT: Final = 2.0**53
+_MAX_DIGITS: Final = 1000
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BAD_IN_ID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -45,7 +46,7 @@ def is_absent(value: Any) -> bool:
         return True
     if isinstance(value, (str, bytes)):
         return not value or value.isspace()
-    return hasattr(value, "__len__") and len(value) == 0
+    return hasattr(value, "__len__") and getattr(value, "shape", None) != () and len(value) == 0
 
 
 def user_id(value: Any) -> str:
@@ -161,7 +162,8 @@ def name_list(value: Any, field: str) -> tuple[str, ...]:
     if hasattr(value, "tolist"):
         value = value.tolist()
     values = value if isinstance(value, (list, tuple)) else [value]
-    names = (text(one, field) for one in values if not is_absent(one))
+    whole = (int(one) if type(one) is float and one.is_integer() else one for one in values)
+    names = (text(one, field) for one in whole if not is_absent(one))
     return tuple(dict.fromkeys(name.strip() for name in names if name))
 
 
@@ -198,7 +200,7 @@ def attribute(value: Any, field: str, depth: int = 0) -> Any:
 def _compound(value: Any, field: str, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): attribute(one, field, depth) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set)):
+    if isinstance(value, (list, tuple)):
         return [attribute(one, field, depth) for one in value]
     plain = value.tolist() if hasattr(value, "tolist") else _plain(value)
     if plain is value:
@@ -236,8 +238,10 @@ def _plain(value: Any) -> Any:
         except UnicodeDecodeError:
             return base64.b64encode(value).decode("ascii")
     if isinstance(value, decimal.Decimal):
-        integral = value.is_finite() and value.adjusted() < 1000 and value == value.to_integral_value()
-        return int(value) if integral else float(value)
+        if not value.is_finite():
+            return math.nan
+        whole = value.adjusted() < _MAX_DIGITS and value == value.to_integral_value()
+        return int(value) if whole else float(value)
     return _plain_object(value)
 
 

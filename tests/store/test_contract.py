@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nearclass.errors import CollectionMissingError, SchemaMismatchError, StoreError
 from nearclass.schemas.collections import CollectionSpec, FieldSpec, FieldType, items_spec
-from nearclass.schemas.filters import All, Attribute, Compare, In
+from nearclass.schemas.filters import All, AnyOf, Attribute, Compare, In
 from nearclass.store import Store
 
 MakeRow = Callable[..., dict[str, Any]]
@@ -79,6 +79,11 @@ def test_filters_match_what_they_say(store: Store, things: str, spec: Collection
         (All([In("name", ["n1", "n2"]), Compare("rank", ">", -1)]), [2]),
         (All([In("name", ["n1"]), In("rank", [])]), []),
         (All([]), [0, 1, 2, 3, 4]),
+        (AnyOf([Compare("rank", "==", -2), In("name", ["n4"]), In("key", [])]), [0, 4]),
+        (AnyOf([Compare(Attribute("n"), "==", "1"), Compare(Attribute("n"), "==", 1)]), [1]),
+        (All([AnyOf([In("rank", [-2]), In("rank", [-1])]), Compare("key", ">", "k0")]), [1]),
+        (AnyOf([]), []),
+        (AnyOf([In("rank", [-2]), All([])]), [0, 1, 2, 3, 4]),
     ]
     for where, expected in cases:
         assert keys(store.query(things, where=where, fields=[])) == [f"k{i}" for i in expected], where
@@ -167,9 +172,9 @@ def test_delete_takes_what_matches_and_nothing_else(
     assert keys(store.query(things, fields=[])) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("where", [All([]), All([All([])])])
+@pytest.mark.parametrize("where", [All([]), All([All([])]), AnyOf([All([]), In("key", ["b"])])])
 def test_an_empty_filter_deletes_nothing(
-    store: Store, things: str, spec: CollectionSpec, row: MakeRow, where: All
+    store: Store, things: str, spec: CollectionSpec, row: MakeRow, where: All | AnyOf
 ) -> None:
     store.upsert(things, spec, [row("a")])
     with pytest.raises(StoreError, match="every row"):

@@ -412,7 +412,7 @@ def test_a_full_disk_is_seen_before_a_write(
     with Store.open(str(path)) as store:
         store.create("c", spec)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
-        with pytest.raises(StoreWriteError, match=r"1,000,000 bytes are free .* nothing was written"):
+        with pytest.raises(StoreWriteError, match=r"1,000,000 bytes free .* nothing was written"):
             store.upsert("c", spec, [row("a")])
         assert store.count("c") == 0
 
@@ -536,7 +536,7 @@ def test_a_lost_data_file_is_reported(filled: Path) -> None:
 
 def test_a_file_in_place_of_the_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.db").write_bytes(b"SQLite format 3\0")
-    with pytest.raises(StoreError, match="Milvus Lite 2.x"):
+    with pytest.raises(StoreError, match=r"Milvus Lite 2\.x"):
         Store.open(str(tmp_path / "old.db"))
 
 

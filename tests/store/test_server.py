@@ -59,7 +59,7 @@ except StoreUnavailableError as error: print(error.message, error.retryable, tim
 def test_a_host_that_does_not_exist_is_said() -> None:
     with (
         within(5),
-        pytest.raises(StoreUnavailableError, match="nobody listens at http://nohost.invalid:19530"),
+        pytest.raises(StoreUnavailableError, match=r"nobody listens at http://nohost\.invalid:19530"),
     ):
         Store.open("http://nohost.invalid")
 

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-
 from nearclass.ingest.sources import BadRow, RawRow
 
 BOM8, BOM16, BOM32 = codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE
@@ -72,7 +71,7 @@ CASES: dict[str, tuple[str, bytes, list[str]]] = {
         '{"id": "a\u2028b\u0085c\x0bd"}\n'.encode() + GOOD,
         [OK, OK],
     ),
-    "right-to-left and joined emoji": ("a.jsonl", '{"id": "\u202eשלום 👩‍👩‍👧‍👦"}\n'.encode(), [OK]),
+    "right-to-left and joined emoji": ("a.jsonl", '{"id": "\u202eשל 👩‍👩‍👧‍👦"}\n'.encode(), [OK]),
     "a line of 17 MiB": (
         "a.jsonl",
         GOOD + b'{"id": "' + b"x" * BIG + b'"}\n' + GOOD,

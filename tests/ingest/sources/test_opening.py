@@ -11,7 +11,6 @@ from typing import Any
 
 import fsspec
 import pytest
-
 from nearclass.errors import InputError, UsageError
 from nearclass.ingest.sources import RawRow, Source, open_sources
 
@@ -30,6 +29,7 @@ def formats(data: bytes) -> tuple[str, str, int]:
         (GOOD * 2, ("jsonl", "table", 2)),
         (b" \n" + GOOD, ("jsonl", "table", 1)),
         (b'[{"id": 1}, {"id": 2}]', ("json", "table", 2)),
+        (b'{\n "id": 1\n}\n{"id": 2}', ("json", "table", 2)),
         (b"id,title,colour\n1,a,red\n", ("csv", "table", 1)),
         (b"id;title\n1;a\n", ("csv", "table", 1)),
         (b"id\ttitle\n1\ta\n", ("tsv", "table", 1)),
@@ -77,14 +77,25 @@ def test_a_pipe_with_a_name_is_read_like_standard_input(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_sorted_with_what_is_inside_and_nothing_else(write: Write, tmp_path: Path) -> None:
-    for name in ["f/b.jsonl", "f/a/c.csv", "f/z.txt.gz", "f/.hidden.csv", "f/.git/x.csv", "f/readme.md", "f/n.py"]:
+    for name in [
+        "f/b.jsonl",
+        "f/a/c.csv",
+        "f/z.txt.gz",
+        "f/.hidden.csv",
+        "f/.git/x.csv",
+        "f/readme.md",
+        "f/n.py",
+    ]:
         write(name, b"id,title\n")
     outside = write("outside.csv", b"id\n1\n")
     Path(tmp_path, "f", "link.csv").symlink_to(outside)
     Path(tmp_path, "f", "loop").symlink_to(tmp_path / "f")
     Path(tmp_path, "f", "inside.jsonl").symlink_to(tmp_path / "f" / "b.jsonl")
     Path(tmp_path, "f", "gone.jsonl").symlink_to(tmp_path / "nowhere")
-    names = [Path(source.name).relative_to(tmp_path / "f").as_posix() for source in open_sources([str(tmp_path / "f")])]
+    names = [
+        Path(source.name).relative_to(tmp_path / "f").as_posix()
+        for source in open_sources([str(tmp_path / "f")])
+    ]
     assert names == ["a/c.csv", "b.jsonl", "inside.jsonl", "z.txt.gz"]
 
 
@@ -123,7 +134,7 @@ def test_progress_reaches_the_size(write: Write) -> None:
         ("a.zip", b"PK\x03\x04", {}, "which format", "Unpack"),
         ("a.log", b"some words\n", {}, "which format", "--format text"),
         ("a.xml", b"<html><body/></html>", {}, "not a product feed", "RSS"),
-        ("a.xml", b"no xml", {}, "not XML", ""),
+        ("a.xml", b"no xml", {}, "cannot be read as a product feed", ""),
         ("a.xml", b'<?xml version="1.0" encoding="latin-9000"?><rss/>', {}, "unknown encoding", ""),
         ("a.csv", b"", {"format": "cvs"}, "unknown format 'cvs'", "csv"),
         ("a.csv", b"", {"encoding": "latin1x"}, "unknown encoding 'latin1x'", "latin-1"),
@@ -133,7 +144,7 @@ def test_progress_reaches_the_size(write: Write) -> None:
         ("a.csv", b"", {"encoding": "a\0b"}, "unknown encoding", ""),
     ],
 )
-def test_what_cannot_be_opened_is_refused_with_what_to_do(  # noqa: PLR0913, PLR0917
+def test_what_cannot_be_opened_is_refused_with_what_to_do(  # noqa: PLR0917  columns of a table
     name: str, data: bytes, options: dict[str, Any], message: str, hint: str, write: Write
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -178,13 +189,18 @@ def test_a_name_that_is_not_text_is_shown_anyway(tmp_path: Path) -> None:
 
 def test_a_given_format_wins_over_the_name(write: Write) -> None:
     [source] = open_sources([write("a.csv", b"red, blue\ngreen\n")], format="TXT")
-    assert [row.values for row in source.rows() if isinstance(row, RawRow)] == [{"text": "red, blue"}, {"text": "green"}]
+    assert [row.values for row in source.rows() if isinstance(row, RawRow)] == [
+        {"text": "red, blue"},
+        {"text": "green"},
+    ]
 
 
 @pytest.fixture
 def memory() -> Iterator[Any]:
     files = fsspec.filesystem("memory")
-    files.pipe({"/shop/b.jsonl": GOOD * 2, "/shop/a/a.csv.gz": gzip.compress(b"id,title\n1,a\n"), "/shop/x.py": b""})
+    files.pipe(
+        {"/shop/b.jsonl": GOOD * 2, "/shop/a/a.csv.gz": gzip.compress(b"id,title\n1,a\n"), "/shop/x.py": b""}
+    )
     yield files
     files.rm("/shop", recursive=True)
 
@@ -221,6 +237,6 @@ def test_opening_imports_neither_pyarrow_nor_fsspec() -> None:
     code = (
         "import sys, io; from nearclass.ingest.sources import open_sources;"
         "[list(s.rows()) for s in open_sources(['-'], stdin=io.BytesIO(b'red'))];"
-        "sys.exit(' '.join({'pyarrow', 'fsspec', 'numpy', 'torch'} & set(sys.modules)))"
+        "sys.exit(len({'pyarrow', 'fsspec', 'numpy', 'torch'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr == b""  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,123 @@
+"""nearclass assign: the nearest class of texts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from .common import (
+    DONE_WITH_REJECTS,
+    App,
+    Rows,
+    clean,
+    format_option,
+    input_options,
+    note,
+    pass_app,
+    rejects_option,
+    space_option,
+)
+
+if TYPE_CHECKING:
+    from ..schemas.records import Assignment, Item
+
+__all__ = ["command"]
+
+
+@click.command("assign")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--input", "path", metavar="PATH|-", help="A file of items or of lines of text; - is standard input.")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="Candidates to name.")
+@click.option("--explain", is_flag=True, help="Say why: candidates, evidence, and the rule that decided.")
+@input_options
+@space_option
+@rejects_option
+@format_option
+@pass_app
+@click.pass_context
+def command(
+    context: click.Context,
+    app: App,
+    texts: tuple[str, ...],
+    path: str | None,
+    k: int,
+    flags: tuple[str, ...],
+    file_format: str | None,
+    encoding: str | None,
+    *,
+    explain: bool,
+    space: str | None,
+    rejects: str,
+    output: str | None,
+) -> None:
+    """Say which class each text or item belongs to; nothing is stored.
+
+    Example: nearclass assign "Kindle-style reader, 6 inch" --explain
+    """
+    from ..ingest.labelled import mapped_items  # noqa: PLC0415
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
+    from ..ingest.sources import BadRow, open_sources  # noqa: PLC0415
+    from ..ingest.sources.mapping import ColumnMapping  # noqa: PLC0415
+    from ..schemas.records import Item  # noqa: PLC0415
+
+    if bool(texts) == (path is not None):
+        message = "give either texts or --input, for example: nearclass assign \"red kettle\""
+        raise click.UsageError(message)
+    rows: Iterator[Item | BadRow]
+    if path is not None:
+        mapping = ColumnMapping.from_flags(flags) if flags else None
+        rows = mapped_items(open_sources([path], format=file_format, encoding=encoding), mapping)
+    else:
+        rows = (Item(str(number), text=text) for number, text in enumerate(texts, 1))
+    writer = Rows(output)
+    with app.open() as catalog, RejectWriter(rejects) as bad_rows:
+
+        def answers() -> Iterator[Assignment]:
+            for answer in catalog.assign_each(rows, k=k, space=space):
+                if isinstance(answer, BadRow):
+                    bad_rows.write(answer)
+                else:
+                    yield answer
+
+        if writer.format == "table" and explain:
+            for answer in answers():
+                _explain(answer)
+        else:
+            writer.write((_row(one, writer.format, explain=explain) for one in answers()), _COLUMNS)
+        rejected = bad_rows.count
+    if rejected:
+        note(f"{rejected} rows were rejected, with reasons, to {rejects}")
+        context.exit(DONE_WITH_REJECTS)
+
+
+_COLUMNS = ("id", "decision", "class_id", "path", "score", "margin", "nearest")
+
+
+def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]:
+    row = asdict(answer)
+    rule = row.pop("rule")
+    if explain:
+        row["rule"] = rule
+    if output in {"table", "csv"}:
+        row["nearest"] = answer.candidates[0].path
+    return row
+
+
+def _explain(answer: Assignment) -> None:
+    lines = [f"{answer.id}: {answer.decision.value}" + (f"  {' > '.join(answer.path)}" if answer.path else "")]
+    lines.append(f"  rule: {answer.rule}")
+    best = max((candidate.score for candidate in answer.candidates), default=1.0)
+    for candidate in answer.candidates:
+        bar = "#" * max(0, round(20 * candidate.score / best)) if best > 0 else ""
+        lines.append(f"  {candidate.score:6.3f}  {bar:<20}  {' > '.join(candidate.path)}")
+    for piece in answer.evidence:
+        lines.append(f"  {piece.similarity:6.3f}  matched {piece.kind.value}: {piece.text}")
+    if answer.truncated:
+        lines.append("  the text is longer than the encoder reads; the rest was not looked at")
+    for line in lines:
+        click.echo(clean(line))
+    sys.stdout.flush()

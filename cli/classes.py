@@ -1,0 +1,241 @@
+"""nearclass classes: the taxonomy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from .common import DONE_WITH_REJECTS, App, Rows, format_option, note, pass_app, rejects_option, space_option
+
+if TYPE_CHECKING:
+    from ..schemas.records import ClassSpec
+    from ..schemas.taxonomy import Taxonomy
+
+__all__ = ["group"]
+
+_COLUMNS = ("id", "path", "state", "assignable", "descriptions")
+
+
+@click.group("classes")
+def group() -> None:
+    """The taxonomy: import, add, list, show, edit, retire, restore, export."""
+
+
+@group.command("import")
+@click.argument("path")
+@click.option("--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet; else told by the file.")
+@space_option
+@rejects_option
+@format_option
+@pass_app
+@click.pass_context
+def import_(
+    context: click.Context,
+    app: App,
+    path: str,
+    file_format: str | None,
+    space: str | None,
+    rejects: str,
+    output: str | None,
+) -> None:
+    """Add classes from a file; those that are there already are replaced if they differ.
+
+    PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`
+    and `examples`; or the Google product taxonomy as text; or Shopify's categories.txt.
+
+    Example: nearclass classes import classes.jsonl
+    """
+    from ..ingest.class_files import open_classes  # noqa: PLC0415
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
+
+    with app.open() as catalog, RejectWriter(rejects) as writer:
+        found = open_classes(path, catalog.classes.taxonomy, format=file_format)
+        for bad in found.rejects:
+            writer.write(bad)
+        change = catalog.import_classes(found.specs, space=space)
+        summary = {
+            "added": len(change.added),
+            "changed": len(change.changed),
+            "unchanged": change.unchanged,
+            "implied": found.implied,
+            "rejected": len(found.rejects),
+            "classes": len(change.taxonomy),
+            "assignable": len(change.taxonomy.assignable()),
+            "revision": change.taxonomy.revision,
+        }
+    Rows(output).one(summary)
+    if found.rejects:
+        note(f"{len(found.rejects)} rows were rejected, with reasons, to {rejects}")
+        context.exit(DONE_WITH_REJECTS)
+    if not summary["assignable"]:
+        note("No class can be assigned yet: all of them group others or are marked as not assignable.")
+
+
+@group.command()
+@click.argument("name")
+@click.option("--id", "class_id", metavar="ID", help="Stable id; by default made of the path.")
+@click.option("--parent", metavar="CLASS", help="Id, full path or unique name of the class above it.")
+@click.option("-d", "--description", "descriptions", multiple=True, help="What belongs here; repeatable.")
+@click.option("--synonym", "synonyms", multiple=True, help="Another name; repeatable.")
+@click.option("--example", "examples", multiple=True, help="Text of an item that belongs here; repeatable.")
+@format_option
+@pass_app
+def add(
+    app: App,
+    name: str,
+    class_id: str | None,
+    parent: str | None,
+    descriptions: tuple[str, ...],
+    synonyms: tuple[str, ...],
+    examples: tuple[str, ...],
+    output: str | None,
+) -> None:
+    """Add one class; it is live when the command returns.
+
+    Example: nearclass classes add "E-readers" --parent Computers -d "Devices with an e-paper screen to read books."
+    """
+    with app.open() as catalog:
+        spec = catalog.classes.add(
+            name, id=class_id, parent=parent, descriptions=descriptions, synonyms=synonyms, examples=examples
+        )
+        Rows(output).one(_row(spec, catalog.classes.taxonomy))
+        _tell_stale(catalog)
+
+
+@group.command("list")
+@click.option("--under", metavar="CLASS", help="Only this class and what is below it.")
+@click.option("--retired", is_flag=True, help="Also classes that are retired.")
+@format_option
+@pass_app
+def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> None:
+    """List classes, parents before children.
+
+    Example: nearclass classes list --under Electronics
+    """
+    with app.open() as catalog:
+        taxonomy = catalog.classes.taxonomy
+    ids = taxonomy.descendants(taxonomy.find(under).id) if under else [spec.id for spec in taxonomy]
+    rows = (_row(taxonomy[class_id], taxonomy) for class_id in ids if retired or taxonomy.is_live(class_id))
+    Rows(output).write(rows, ("id", "path", "assignable"))
+
+
+@group.command()
+@click.argument("class_id", metavar="CLASS")
+@format_option
+@pass_app
+def show(app: App, class_id: str, output: str | None) -> None:
+    """Show one class: its texts, its children, how many items it has.
+
+    Example: nearclass classes show "Electronics > Computers > Tablets"
+    """
+    with app.open() as catalog:
+        taxonomy = catalog.classes.taxonomy
+        spec = taxonomy.find(class_id)
+        row = {
+            **_row(spec, taxonomy),
+            "children": taxonomy.children(spec.id),
+            "items": catalog.items().count(class_id=spec.id),
+            "revision": taxonomy.revision,
+        }
+    Rows(output).one(row)
+
+
+@group.command()
+@click.argument("class_id", metavar="CLASS")
+@click.option("--name", help="New name.")
+@click.option("-d", "--description", "descriptions", multiple=True, help="Replaces the descriptions; repeatable.")
+@click.option("--synonym", "synonyms", multiple=True, help="Replaces the synonyms; repeatable.")
+@click.option("--example", "examples", multiple=True, help="Replaces the examples; repeatable.")
+@click.option("--assignable/--not-assignable", default=None, help="Whether items may be assigned to it.")
+@format_option
+@pass_app
+def edit(
+    app: App,
+    class_id: str,
+    name: str | None,
+    descriptions: tuple[str, ...],
+    synonyms: tuple[str, ...],
+    examples: tuple[str, ...],
+    *,
+    assignable: bool | None,
+    output: str | None,
+) -> None:
+    """Change a class; what is not named stays. One empty value clears a list: --synonym "".
+
+    Example: nearclass classes edit tablets --synonym "slate" --synonym "pad"
+    """
+    given: dict[str, Any] = {"name": name, "assignable": assignable}
+    lists = {"descriptions": descriptions, "synonyms": synonyms, "examples": examples}
+    changes = {key: value for key, value in given.items() if value is not None}
+    changes |= {key: tuple(filter(None, value)) for key, value in lists.items() if value}
+    if not changes:
+        message = "nothing to change: give --name, --description, --synonym, --example or --assignable"
+        raise click.UsageError(message)
+    with app.open() as catalog:
+        spec = catalog.classes.edit(class_id, **changes)
+        Rows(output).one(_row(spec, catalog.classes.taxonomy))
+        _tell_stale(catalog)
+
+
+@group.command()
+@click.argument("class_id", metavar="CLASS")
+@format_option
+@pass_app
+def retire(app: App, class_id: str, output: str | None) -> None:
+    """Stop answering a class and everything below it; nothing stored is lost.
+
+    Example: nearclass classes retire fax-machines
+    """
+    with app.open() as catalog:
+        spec = catalog.classes.retire(class_id)
+        Rows(output).one(_row(spec, catalog.classes.taxonomy))
+        _tell_stale(catalog)
+
+
+@group.command()
+@click.argument("class_id", metavar="CLASS")
+@format_option
+@pass_app
+def restore(app: App, class_id: str, output: str | None) -> None:
+    """Answer a retired class again.
+
+    Example: nearclass classes restore fax-machines
+    """
+    with app.open() as catalog:
+        spec = catalog.classes.restore(class_id)
+        Rows(output).one(_row(spec, catalog.classes.taxonomy))
+        _tell_stale(catalog)
+
+
+@group.command()
+@format_option
+@pass_app
+def export(app: App, output: str | None) -> None:
+    """Write every class in the form that `classes import` reads.
+
+    Example: nearclass classes export -o jsonl > classes.jsonl
+    """
+    from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
+
+    with app.open() as catalog:
+        taxonomy = catalog.classes.taxonomy
+    columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "label", "state")
+    Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
+
+
+def _row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
+    from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
+
+    return {
+        **spec_to_dict(spec),
+        "path": list(taxonomy.path(spec.id)),
+        "state": spec.state.value,
+        "assignable": spec.id in set(taxonomy.assignable()),
+    }
+
+
+def _tell_stale(catalog: Any) -> None:
+    stale = catalog.stale_items()
+    if stale:
+        note(f"{stale} stored items were assigned before this change; `nearclass items reassign` answers them anew.")

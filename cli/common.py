@@ -1,0 +1,196 @@
+"""What the commands share: the catalogue, options, and how rows are written."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..settings import LoadedSettings
+
+__all__ = [
+    "DONE_WITH_REJECTS",
+    "FORMATS",
+    "App",
+    "Rows",
+    "clean",
+    "format_option",
+    "input_options",
+    "note",
+    "pass_app",
+    "rejects_option",
+    "space_option",
+]
+
+DONE_WITH_REJECTS: Final = 3
+FORMATS: Final = ("table", "json", "jsonl", "csv")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b\\[[0-9;?]*[A-Za-z]")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+@dataclass(frozen=True)
+class App:
+    """Global options, and what they open."""
+
+    flags: Mapping[str, Any]
+    config_file: str | None
+
+    def load(self) -> LoadedSettings:
+        """Settings from flags, environment and file."""
+        from ..settings import load_settings  # noqa: PLC0415 - help must not wait for pydantic
+
+        return load_settings(self.flags, config=self.config_file)
+
+    def open(self) -> Catalog:
+        """The catalogue; use it in a ``with`` statement."""
+        import logging  # noqa: PLC0415
+
+        from ..catalog import Catalog  # noqa: PLC0415 - help must not wait for torch and pymilvus
+
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+        return Catalog.open(settings=self.load().settings)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def format_option(command: _F) -> _F:
+    """Add ``-o``."""
+    return click.option(
+        "-o",
+        "--output",
+        "output",
+        type=click.Choice(FORMATS),
+        help="How rows are written; by default a table on a terminal, jsonl in a pipe.",
+    )(command)
+
+
+def rejects_option(command: _F) -> _F:
+    """Add ``--rejects``."""
+    return click.option(
+        "--rejects",
+        default="nearclass.rejects.jsonl",
+        show_default=True,
+        metavar="FILE",
+        help="Where rows that cannot be used go, each with its reason.",
+    )(command)
+
+
+def space_option(command: _F) -> _F:
+    """Add ``--space``."""
+    return click.option(
+        "--space", metavar="NAME", help="A space of precomputed vectors, from a column `vector`, instead of texts."
+    )(command)
+
+
+def input_options(command: _F) -> _F:
+    """Add ``--map``, ``--format`` and ``--encoding``."""
+    options = (
+        click.option(
+            "--map", "flags", multiple=True, metavar="FIELD=COLUMN", help="Which column a field is in; repeatable."
+        ),
+        click.option(
+            "--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet, text, google or shopify."
+        ),
+        click.option("--encoding", metavar="NAME", help="Encoding of text files that are not UTF-8."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def note(text: str) -> None:
+    """Tell the person something; on stderr, so that a pipe gets rows only."""
+    click.echo(text, err=True)
+
+
+def clean(text: object) -> str:
+    """Text without what a terminal would obey: control characters, escape sequences, changes of direction."""
+    return _CONTROLS.sub("", "" if text is None else str(text))
+
+
+class Rows:
+    """Writes rows in the format asked for, as they come where the format allows it."""
+
+    def __init__(self, output: str | None) -> None:
+        self.format = output or ("table" if sys.stdout.isatty() else "jsonl")
+
+    def write(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
+        """Write rows; ``columns`` are those of the table and the CSV, the others have every key."""
+        if self.format == "jsonl":
+            import orjson  # noqa: PLC0415
+
+            for row in rows:
+                sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE, default=_plain))
+            sys.stdout.buffer.flush()
+        elif self.format == "json":
+            import orjson  # noqa: PLC0415
+
+            option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+            sys.stdout.buffer.write(orjson.dumps(list(rows), option=option, default=_plain))
+            sys.stdout.buffer.flush()
+        elif self.format == "csv":
+            writer = csv.writer(sys.stdout)
+            writer.writerow(columns)
+            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+            sys.stdout.flush()
+        else:
+            _table(rows, columns, title)
+
+    def one(self, row: Mapping[str, Any]) -> None:
+        """Write a single object: JSON, or a table of names and values."""
+        if self.format == "table":
+            _table(({"name": name, "value": value} for name, value in row.items()), ("name", "value"), "")
+        elif self.format == "csv":
+            self.write([row], list(row))
+        else:
+            import orjson  # noqa: PLC0415
+
+            option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if self.format == "json" else 0)
+            sys.stdout.buffer.write(orjson.dumps(row, option=option, default=_plain))
+            sys.stdout.buffer.flush()
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(clean(_words(row.get(column)))) for column in columns))
+    Console().print(table)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " > ".join(str(one) for one in value)
+    return str(value)
+
+
+def _cell(value: Any) -> Any:
+    """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    text = _words(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,104 @@
+"""nearclass ingest: items in."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from .common import (
+    DONE_WITH_REJECTS,
+    App,
+    Rows,
+    format_option,
+    input_options,
+    note,
+    pass_app,
+    rejects_option,
+    space_option,
+)
+
+if TYPE_CHECKING:
+    from ..ingest.run import Progress
+
+__all__ = ["command"]
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@input_options
+@click.option("--labels-are-confirmed", is_flag=True, help="The label of a row counts as confirmed by a person.")
+@space_option
+@rejects_option
+@format_option
+@pass_app
+@click.pass_context
+def command(
+    context: click.Context,
+    app: App,
+    paths: tuple[str, ...],
+    flags: tuple[str, ...],
+    file_format: str | None,
+    encoding: str | None,
+    *,
+    labels_are_confirmed: bool,
+    space: str | None,
+    rejects: str,
+    output: str | None,
+) -> None:
+    """Store items and assign each to its nearest class.
+
+    PATH is a file, a folder, a URL, or - for standard input: CSV, TSV, JSONL, Parquet, a Google Merchant feed or a
+    Shopify product export, each of the text formats also compressed with gzip. Run it again at any time: rows that
+    are stored already are not embedded again, and a run that was cut off goes on where it stopped.
+
+    Example: nearclass ingest products.csv --map title=product_name
+    """
+    with app.open() as catalog:
+        progress = _Bar()
+        counts = catalog.ingest(
+            list(paths),
+            rejects=rejects,
+            space=space,
+            flags=flags,
+            labels_are_confirmed=labels_are_confirmed,
+            format=file_format,
+            encoding=encoding,
+            on_progress=progress,
+        )
+        progress.done()
+    Rows(output).one({name: getattr(counts, name) for name in counts.__slots__})
+    if counts.rejected:
+        note(f"{counts.rejected} rows were rejected, with reasons, to {rejects}")
+        context.exit(DONE_WITH_REJECTS)
+
+
+class _Bar:
+    """Rate and time left on stderr, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._shown = 0.0
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if not self._on or now - self._shown < 0.5:  # noqa: PLR2004 - twice a second is enough for a person
+            return
+        self._shown = now
+        rate = progress.counts.read / max(now - self._started, 1e-9)
+        text = f"{progress.source}: {progress.counts.read:,} rows, {rate:,.0f}/s"
+        if progress.bytes_total and progress.bytes_read:
+            share = min(1.0, progress.bytes_read / progress.bytes_total)
+            left = (now - self._started) * (1 - share) / share
+            text += f", {share:.0%}, {left:,.0f} s left"
+        if progress.counts.rejected:
+            text += f", {progress.counts.rejected:,} rejected"
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self._on and self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,0 +1,31 @@
+"""nearclass search: stored items by description."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import rich_click as click
+
+from .common import App, Rows, format_option, pass_app
+
+__all__ = ["command"]
+
+
+@click.command("search")
+@click.argument("query")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Items to find.")
+@click.option("--class", "class_id", metavar="ID", help="Only this class and everything below it.")
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Also =, !=, <, >; repeatable, all must hold.")
+@format_option
+@pass_app
+def command(
+    app: App, query: str, k: int, class_id: str | None, where: tuple[str, ...], output: str | None
+) -> None:
+    """Find stored items by what they are, in words.
+
+    Example: nearclass search "something for dry hair" --class "Personal Care" --where "price<30"
+    """
+    with app.open() as catalog:
+        found = catalog.search(query, k, class_id=class_id, where=where)
+    columns = ("id", "similarity", "title", "path")
+    Rows(output).write((asdict(item) for item in found), columns)

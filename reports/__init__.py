@@ -1,0 +1,1 @@
+"""Reports for people: HTML pages that stand alone, without anything fetched from elsewhere."""
