@@ -29,7 +29,8 @@ test-all: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p nearclass
+	mkdir -p $(VENV)/src && ln -sfn $(CURDIR) $(VENV)/src/nearclass
+	MYPYPATH=$(VENV)/src $(BIN)/mypy -p nearclass
 	$(BIN)/lint-imports
 
 fix: $(VENV)/.dev

@@ -157,22 +157,26 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     # pydantic-settings ignores a misspelt environment variable even where extra="forbid".
-    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields} | {_CONFIG_VARIABLE}
+    known = [*(f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields), _CONFIG_VARIABLE]
     for name in sorted(environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             raise _unknown(name, "in the environment", known)
 
 
 def _unknown(name: str, place: str, known: Iterable[str]) -> ConfigError:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else "`nearclass config show` lists every setting."
+    # Without the prefix, which would make every name look like every other.
+    bare = {one.upper().removeprefix(ENV_PREFIX): one for one in known}
+    near = difflib.get_close_matches(name.upper().removeprefix(ENV_PREFIX), bare, n=1, cutoff=0.5)
+    hint = f"Did you mean {bare[near[0]]}?" if near else f"There are {', '.join(bare.values())}."
     return ConfigError(f"unknown setting {name} {place}", hint=hint)
 
 
 def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
-    # The value itself may be a secret.
-    value = "" if name == "token" else f" = {first.get('input')!r}"
-    message = f"setting {name}{value} (from {origins.get(name, 'flag')}): {first['msg']}"
-    return ConfigError(message, hint="`nearclass config show` lists every setting with its meaning.")
+    if name not in Settings.model_fields:
+        return _unknown(name, "among the flags", Settings.model_fields)
+    # The value itself may be a secret, or hold one.
+    value = "" if name in {"token", "uri"} else f" = {first.get('input')!r}"
+    message = f"setting {name}{value} (from {origins[name]}): {first['msg']}"
+    return ConfigError(message, hint=f"{name}: {Settings.model_fields[name].description}")

@@ -10,9 +10,14 @@ __all__ = ["command"]
 
 
 @click.command("demo")
-@click.option("--dir", "folder", default="nearclass-demo", show_default=True, metavar="DIR", help="Where to do it.")
 @click.option(
-    "--keep/--no-keep", default=True, show_default=True, help="Keep the database, or only the reports, at the end."
+    "--dir", "folder", default="nearclass-demo", show_default=True, metavar="DIR", help="Where to do it."
+)
+@click.option(
+    "--keep/--no-keep",
+    default=True,
+    show_default=True,
+    help="Keep the database, or only the reports, at the end.",
 )
 @pass_app
 def command(app: App, folder: str, *, keep: bool) -> None:

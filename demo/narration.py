@@ -1,5 +1,6 @@
 """The words of the tour; every figure in them comes from the run."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
@@ -16,7 +17,6 @@ from .story import Imported, Ingested, Question, Reassigned, Stage, Stranger, ha
 __all__ = ["Narration"]
 
 _CONFUSED: Final = 5
-_MOVES: Final = 12
 
 
 class Narration:
@@ -54,7 +54,9 @@ class Narration:
 
     def about_to_ingest(self) -> None:
         """Begin with the items."""
-        self._step("Its items come in, and each gets its nearest class", "ingest items.jsonl new_products.jsonl")
+        self._step(
+            "Its items come in, and each gets its nearest class", "ingest items.jsonl new_products.jsonl"
+        )
 
     def ingested(self, ingested: Ingested) -> None:
         """Say how many items there are."""
@@ -63,16 +65,16 @@ class Narration:
         self._out.tell(
             f"{shop.ok} items of the shop, and {new.ok} e-readers that are new in stock and have no class yet."
         )
-        self._out.aside(f"{shop.rejected + new.rejected} rows rejected; {ingested.seconds:.1f} s, {rate:,.0f} items/s")
+        self._out.aside(
+            f"{shop.rejected + new.rejected} rows rejected; {ingested.seconds:.1f} s, {rate:,.0f} items/s"
+        )
 
     def before(self, products: Sequence[Item], stage: Stage) -> None:
         """Show where the new products land without a class of their own."""
         self._step("Where do the e-readers land?", "assign --input new_products.jsonl")
         self._answers(products, stage.answers)
-        away = sum(answer.decision is Decision.NOVEL for answer in stage.answers)
         self._out.tell(
-            f"There is no class for them: {_assigned(stage.answers)} of {len(products)} go to the wrong shelf"
-            + (f", {away} come back as novel." if away else ".")
+            f"There is no class for them, so they land on other shelves: {_decisions(stage.answers)}."
         )
 
     def added(self, taxonomy: Taxonomy, class_id: str, seconds: float) -> None:
@@ -89,11 +91,18 @@ class Narration:
         self._step("Where do they land now?", "assign --input new_products.jsonl --explain", "items reassign")
         self._answers(products, stages[-1].answers, class_id)
         there = stages[-1].in_class(class_id)
-        self._out.tell(f"{there} of {len(products)} are in the new class; {stages[0].in_class(class_id)} were before.")
+        self._out.tell(
+            f"{there} of {len(products)} are in the new class; {stages[0].in_class(class_id)} were before."
+        )
         self._reanswered(reassigned)
 
     def taught(
-        self, example: Item, stages: Sequence[Stage], taxonomy: Taxonomy, class_id: str, reassigned: Reassigned
+        self,
+        example: Item,
+        stages: Sequence[Stage],
+        taxonomy: Taxonomy,
+        class_id: str,
+        reassigned: Reassigned,
     ) -> None:
         """Show what one example does."""
         name = taxonomy[class_id].name
@@ -113,7 +122,12 @@ class Narration:
         """Show what comes of things that the shop does not sell."""
         self._step("Things the shop does not sell", "assign --input strangers.jsonl")
         rows = [
-            (shortened(one.item.title), one.answer.decision.value, f"{one.answer.score:.3f}", _nearest(one.answer))
+            (
+                shortened(one.item.title),
+                one.answer.decision.value,
+                f"{one.answer.score:.3f}",
+                _nearest(one.answer),
+            )
             for one in strangers
         ]
         self._out.table(("item", "decision", "#score", "nearest class"), rows)
@@ -129,22 +143,23 @@ class Narration:
             if number:
                 self._out.commands(f"{self._command} {question.command}")
             rows = [
-                (f"{one.similarity or 0:.3f}", shortened(one.title), _leaf(one.path), str(one.attributes.get("price", "")))
+                (
+                    f"{one.similarity or 0:.3f}",
+                    shortened(one.title),
+                    _leaf(one.path),
+                    str(one.attributes.get("price", "")),
+                )
                 for one in question.found
             ]
             self._out.table(("#similarity", "item", "class", "#price"), rows)
 
     def about_to_evaluate(self) -> None:
         """Begin with the evaluation."""
-        self._step(
-            "How good are the answers?", "evaluate --labels labelled.jsonl --report evaluation.html"
-        )
+        self._step("How good are the answers?", "evaluate --labels labelled.jsonl --report evaluation.html")
 
     def evaluated(self, figures: Evaluation, judged: Sequence[Judged], taxonomy: Taxonomy) -> None:
         """Show the figures and the most confused pairs."""
-        interval = (
-            f"95 % interval {_percent(figures.accuracy_low)} to {_percent(figures.accuracy_high)}, n = {figures.n}"
-        )
+        interval = f"95 % interval {_percent(figures.accuracy_low)} to {_percent(figures.accuracy_high)}, n = {figures.n}"
         decided = f"{_percent(figures.coverage)} of all items were assigned"
         self._out.table(
             ("measure", "#value", ""),
@@ -153,7 +168,11 @@ class Narration:
                 ("right among five", _percent(figures.top5), f"{figures.classes} classes to choose from"),
                 ("macro-F1", f"{figures.macro_f1 or 0:.3f}", "mean over the classes"),
                 ("precision", _percent(figures.precision), f"of the answers `assigned`; {decided}"),
-                ("AUROC", f"{figures.oos_auroc or 0:.3f}", f"items of the shop against {figures.n_oos} strangers"),
+                (
+                    "AUROC",
+                    f"{figures.oos_auroc or 0:.3f}",
+                    f"items of the shop against {figures.n_oos} strangers",
+                ),
             ],
         )
         scoped = [one for one in judged if one.truth]
@@ -166,8 +185,8 @@ class Narration:
     def finished(self, folder: DemoFolder, seconds: float, *, keep: bool) -> None:
         """Say where the reports are and what to try."""
         self._out.step("The whole story, to look at")
-        self._out.tell(f"open {folder.report}")
-        self._out.tell(f"open {folder.evaluation}")
+        self._out.file("the tour", folder.report)
+        self._out.file("the evaluation", folder.evaluation)
         self._out.aside(f"{seconds:.0f} s in all")
         if keep:
             self._out.step("Your turn", f"cd {folder.path}")
@@ -186,7 +205,9 @@ class Narration:
     def _step(self, title: str, *commands: str) -> None:
         self._out.step(title, *(f"{self._command} {command}" for command in commands))
 
-    def _answers(self, products: Sequence[Item], answers: Sequence[Assignment], class_id: str | None = None) -> None:
+    def _answers(
+        self, products: Sequence[Item], answers: Sequence[Assignment], class_id: str | None = None
+    ) -> None:
         rows = [
             (
                 "*" if class_id and has_class(answer, class_id) else "",
@@ -200,18 +221,19 @@ class Narration:
         self._out.table(("", "e-reader", "decision", "class", "#score"), rows)
 
     def _reanswered(self, reassigned: Reassigned) -> None:
-        others = [move for move in reassigned.moves if move.label is not None]
-        text = (
-            f"All {reassigned.stale} stored items were answered anew from their stored vectors, nothing embedded again: "
-            f"{len(reassigned.moves)} moved"
+        others = [move for move in reassigned.moves if move.right]
+        lost, found = sum(move.lost for move in others), sum(move.found for move in others)
+        self._out.tell(
+            f"All {reassigned.stale} stored items were answered anew from their stored vectors, with nothing embedded "
+            f"again. {len(reassigned.moves) - len(others)} e-readers and {len(others)} other items have another answer; "
+            f"of the others, {lost or 'none'} left the class of their label and {found or 'none'} came to it."
         )
-        wrong = sum(move.label != move.item.class_id for move in others)
-        self._out.tell(f"{text}, {wrong} of them away from or past the class of their label." if wrong else f"{text}.")
         self._out.aside(f"{reassigned.seconds:.2f} s")
 
 
-def _assigned(answers: Sequence[Assignment]) -> int:
-    return sum(answer.decision is not Decision.NOVEL for answer in answers)
+def _decisions(answers: Sequence[Assignment]) -> str:
+    counts = Counter(answer.decision for answer in answers)
+    return ", ".join(f"{counts[decision]} {decision.value}" for decision in Decision if counts[decision])
 
 
 def _leaf(path: Sequence[str]) -> str:

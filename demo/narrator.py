@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -52,6 +53,13 @@ class Narrator:
     def aside(self, text: str) -> None:
         """Say something less important."""
         self._print(text, "dim")
+
+    def file(self, what: str, path: Path) -> None:
+        """Name a file that was written."""
+        line = Text.assemble(
+            f"{_INDENT}{what}: ", (_safe(str(path)), f"bold link {path.absolute().as_uri()}")
+        )
+        self._console.print(line, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table; a column whose name begins with ``#`` holds numbers."""

@@ -32,13 +32,14 @@ def run_demo(
         ModelNotFoundError: The encoder is not on this machine and cannot be fetched.
     """
     folder = DemoFolder(Path(path).expanduser())
-    say = Narration(narrator or Narrator(), _command(loaded))
+    command = _command(loaded)
+    say = Narration(narrator or Narrator(), command)
     folder.prepare()
     say.welcome(folder)
     with Catalog.open(settings=_own(loaded.settings, folder)) as catalog:
         story = Tour(catalog, folder, say).take()
     write_evaluation(folder.evaluation, story.figures, story.judged, story.labelled, story.taxonomy)
-    write_story(folder.report, story)
+    write_story(folder.report, story, command)
     if not keep:
         folder.leave_only_reports()
     say.finished(folder, story.seconds, keep=keep)
@@ -47,7 +48,13 @@ def run_demo(
 
 def _own(settings: Settings, folder: DemoFolder) -> Settings:
     """The user's settings, but for the place: a database in the folder."""
-    place = {"uri": str(folder.database), "catalog": "default", "token": None, "database": None, "tls_ca": None}
+    place = {
+        "uri": str(folder.database),
+        "catalog": "default",
+        "token": None,
+        "database": None,
+        "tls_ca": None,
+    }
     return settings.model_copy(update=place)
 
 

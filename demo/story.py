@@ -36,7 +36,6 @@ _NOT_IN_DOUBLE: Final = re.compile(r"[\"$`\\!]")
 class Imported:
     """The classes of the shop as they came in, and the seconds it took, loading the model included."""
 
-    taxonomy: Taxonomy
     classes: int
     assignable: int
     branches: int
@@ -78,12 +77,22 @@ class Move:
     Attributes:
         item: As it is stored now.
         before: Names from the root to the class it had; empty for none.
-        label: The class that its file names as right, or None.
+        right: Names from the root to the class that its file names as right; empty for none.
     """
 
     item: Found
     before: tuple[str, ...]
-    label: str | None
+    right: tuple[str, ...]
+
+    @property
+    def lost(self) -> bool:
+        """Whether it left its right class."""
+        return bool(self.right) and self.before == self.right != self.item.path
+
+    @property
+    def found(self) -> bool:
+        """Whether it came to its right class."""
+        return bool(self.right) and self.before != self.right == self.item.path
 
 
 @dataclass(frozen=True, slots=True)

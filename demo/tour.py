@@ -83,9 +83,7 @@ class Tour:
         with self._say.working("loading the model and embedding the classes"):
             taxonomy = self._put_classes("classes.jsonl")
         seconds = time.perf_counter() - clock
-        imported = Imported(
-            taxonomy, len(taxonomy), len(taxonomy.assignable()), len(taxonomy.children(None)), seconds
-        )
+        imported = Imported(len(taxonomy), len(taxonomy.assignable()), len(taxonomy.children(None)), seconds)
         self._say.imported(imported, self._catalog.encoder.space)
         return imported
 
@@ -119,7 +117,9 @@ class Tour:
         self._catalog.classes.edit(class_id, examples=(example.title,))
         self._ask("With one example", products)
         self._reassign()
-        self._say.taught(example, self._stages, self._catalog.classes.taxonomy, class_id, self._reassigned[-1])
+        self._say.taught(
+            example, self._stages, self._catalog.classes.taxonomy, class_id, self._reassigned[-1]
+        )
         return example
 
     def _reassign(self) -> None:
@@ -131,8 +131,10 @@ class Tour:
         moves = []
         for before, answer in sorted(moved, key=lambda pair: pair[1].id):
             item = self._catalog.items().get(answer.id)
-            label = item.attributes.get("label")
-            moves.append(Move(item, taxonomy.path(before) if before else (), str(label) if label else None))
+            right = taxonomy.get(str(item.attributes.get("label", "")))
+            moves.append(
+                Move(item, taxonomy.path(before) if before else (), taxonomy.path(right.id) if right else ())
+            )
         self._reassigned.append(Reassigned(stale, moves, seconds))
 
     def _meet_strangers(self) -> list[Stranger]:
@@ -146,16 +148,17 @@ class Tour:
         name = self._catalog.classes.taxonomy[class_id].name
         questions = [
             Question(_QUERY, None, (), self._catalog.search(_QUERY, _FOUND)),
-            Question(_QUERY, name, (_BELOW,), self._catalog.search(_QUERY, _FOUND, class_id=name, where=[_BELOW])),
+            Question(
+                _QUERY, name, (_BELOW,), self._catalog.search(_QUERY, _FOUND, class_id=name, where=[_BELOW])
+            ),
         ]
         self._say.searched(questions)
         return questions
 
     def _evaluate(self) -> tuple[Evaluation, list[Judged], list[Labelled]]:
         self._say.about_to_evaluate()
-        labelled = []
-        for row in read_labelled(open_sources([str(self._folder.labelled)]), self._catalog.classes.taxonomy):
-            labelled.append(_good(row))
+        sources = open_sources([str(self._folder.labelled)])
+        labelled = [_good(row) for row in read_labelled(sources, self._catalog.classes.taxonomy)]
         with self._say.working("answering the labelled items"):
             figures, judged = self._catalog.evaluate(labelled)
         self._say.evaluated(figures, judged, self._catalog.classes.taxonomy)
@@ -171,7 +174,9 @@ class Tour:
         return self._catalog.import_classes(found.specs).taxonomy
 
     def _ingest_file(self, name: str) -> Counts:
-        return self._catalog.ingest([self._folder.file(name)], rejects=self._folder.file("nearclass.rejects.jsonl"))
+        return self._catalog.ingest(
+            [self._folder.file(name)], rejects=self._folder.file("nearclass.rejects.jsonl")
+        )
 
     def _items(self, name: str) -> list[Item]:
         return [_good(row) for row in mapped_items(open_sources([self._folder.file(name)]))]

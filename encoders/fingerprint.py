@@ -29,8 +29,8 @@ _TOKENIZING: Final = {
     ),
     "sentence_bert_config.json": ("do_lower_case",),
 }  # fmt: skip
-"""Keys by file that change what tokenizer.json does to a text; the rest are names, paths and special tokens, which
-tokenizer.json has too."""
+"""Keys by file that change what tokenizer.json does to a text; the rest are names and paths, and special tokens,
+which it has too."""
 
 _ENDLESS: Final = 1_000_000
 """Tokenizers without a limit name one that is far above this."""
@@ -159,7 +159,8 @@ def _max_tokens(folder: ModelFolder, config: dict[str, Any]) -> int:
     if limit:
         return int(limit)
     # Where newer versions of sentence-transformers save it; they take the lower of the two as well.
-    limits = _optional(folder.path / "tokenizer_config.json").get("model_max_length"), config.get("max_position_embeddings")
+    own = _optional(folder.path / "tokenizer_config.json")
+    limits = own.get("model_max_length"), config.get("max_position_embeddings")
     return min((one for one in limits if isinstance(one, int) and 0 < one < _ENDLESS), default=512)
 
 

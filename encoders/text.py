@@ -25,8 +25,8 @@ __all__ = ["TextEncoder"]
 _log = logging.getLogger(__name__)
 
 _CHARS_PER_TOKEN: Final = 32
-"""Texts are cut at this many characters for each token the model reads, before tokenizing, and read further only
-where that gave too few tokens: without the cut a text of a megabyte costs seconds."""
+"""Texts are cut at this many characters for each token the model reads, and read further only where that gave too
+few tokens: without the cut a text of a megabyte costs seconds."""
 
 _GPU_TOKENS_PER_BATCH: Final = 32_768
 
@@ -113,7 +113,7 @@ class _Loaded:
         encodings = self._tokenizer.encode_batch_fast([prompt + text[:limit] for text in texts])
         for index, text in enumerate(texts):
             end = limit
-            # A key of a thousand digits is one unknown word to some tokenizers: what comes after it counts too.
+            # A key of a thousand digits is one unknown word to some tokenizers: what follows it counts too.
             while end < len(text) and not encodings[index].overflowing:
                 end *= 8
                 encodings[index] = self._tokenizer.encode_batch_fast([prompt + text[:end]])[0]
@@ -173,7 +173,7 @@ def _load_model(model: TextModel, device: str, threads: int | None) -> "Sentence
         message = f"cannot import sentence-transformers: {type(error).__name__}: {error}"
         raise EncoderError(message, hint="Run `nearclass doctor`: torch and torchvision may not match.") from error
     torch.set_num_threads(threads or usable_cores())
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
     try:
         loaded = SentenceTransformer(
             str(model.folder.path),

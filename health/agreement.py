@@ -1,6 +1,7 @@
 """Whether the database finds the classes that an exact search finds."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,22 +10,26 @@ from ..store import Store
 from ..store.spaces import SpaceCollections
 from .finding import Finding, ok, warning
 
-__all__ = ["agreement", "class_search"]
+__all__ = ["agreement", "class_rows", "class_search"]
 
 _SAMPLE: Final = 200
 _ENOUGH: Final = 0.99
 
 _SAME_SCORE: Final = 1e-4
-"""Two scores nearer than this are one: engines add up in another order, and a graph may keep short numbers."""
+"""Two scores nearer than this are one: engines add up in another order."""
 
 
-def class_search(store: Store, place: SpaceCollections) -> Finding:
-    """How often Milvus gives the class that is nearest by an exact search, for some of the stored class vectors."""
-    name = f"class search {place.space.name}"
+def class_rows(store: Store, place: SpaceCollections) -> list[dict[str, Any]]:
+    """The stored class vectors of a space, with their ids and biases."""
+    if store.resolve(place.classes) is None:
+        return []
     pages = store.scan(place.classes, fields=("class_id", "bias", "vector"))
-    rows = [row for page in pages for row in page]
-    if not rows:
-        return ok(name, "no class has a vector yet")
+    return [row for page in pages for row in page]
+
+
+def class_search(store: Store, place: SpaceCollections, rows: Sequence[Mapping[str, Any]]) -> Finding:
+    """How often Milvus gives the class that an exact search gives, for a sample of the class vectors."""
+    name = f"class search {place.space.name}"
     vectors = np.stack([row["vector"] for row in rows]).astype(np.float32)
     biases = np.asarray([row["bias"] for row in rows], np.float32)
     chosen = np.unique(np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64))
@@ -35,7 +40,7 @@ def class_search(store: Store, place: SpaceCollections) -> Finding:
     said = f"Milvus agrees with the exact search on {share:.1%} of {len(asked)} of {len(rows)} class vectors"
     if share >= _ENOUGH:
         return ok(name, said)
-    return warning(name, said, "NEARCLASS_CLASS_SEARCH=mirror, and let the server rebuild its index")
+    return warning(name, said, "export NEARCLASS_CLASS_SEARCH=mirror, and let the server rebuild its index")
 
 
 def agreement(exact: ClassHits, found: ClassHits) -> float:

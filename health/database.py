@@ -15,11 +15,12 @@ from ..store.location import ServerAddress, is_database, locate
 from ..store.names import state_collection
 from ..store.spaces import SpaceCollections, Spaces
 from ..store.state import State
-from .agreement import class_search
+from ..store.taxonomy import TaxonomyStore
+from .agreement import class_rows, class_search
 from .finding import Finding, Findings, ok, problem, warning
 from .packages import milvus_floor
 
-__all__ = ["catalogue", "check_database", "free_space", "permissions"]
+__all__ = ["catalogue", "check_database", "class_vectors", "free_space", "permissions"]
 
 _LEAST_FREE: Final = 1_000_000_000
 """A hundred thousand items take some 500 MB while they are written."""
@@ -85,11 +86,33 @@ def catalogue(store: Store, name: str) -> Findings[Space | None]:
         ", ".join(f"{space.name} ({space.kind}, dimension {space.dim})" for space in every) or "none yet"
     )
     yield ok("catalogue", f"{name}: schema version {SCHEMA_VERSION}, spaces: {described}")
+    taxonomies = TaxonomyStore(state, shared=False)
+    if taxonomies.pending():
+        found = "a change of the classes was cut off; the next command completes it"
+        yield warning("classes", found, "nearclass classes list")
     for space in every:
-        place = SpaceCollections.of(name, space)
-        if store.resolve(place.classes) is not None:
-            yield class_search(store, place)
+        rows = class_rows(store, SpaceCollections.of(name, space))
+        if space.kind == "text":
+            yield class_vectors(
+                set(taxonomies.current().assignable()), {str(row["class_id"]) for row in rows}
+            )
+        if rows:
+            yield class_search(store, SpaceCollections.of(name, space), rows)
     return spaces.text_space()
+
+
+def class_vectors(assignable: set[str], stored: set[str]) -> Finding:
+    """Whether every class that items may be assigned to has a vector to be found by.
+
+    >>> class_vectors({"kettles", "mugs"}, {"mugs"}).found
+    '1 of 2 classes have a vector; without: kettles'
+    """
+    missing = sorted(assignable - stored)
+    found = f"{len(assignable) - len(missing)} of {len(assignable)} classes have a vector"
+    if not missing:
+        return ok("class vectors", found)
+    fix = "Change any class, for example with `nearclass classes edit`: every missing vector is made then."
+    return problem("class vectors", f"{found}; without: {', '.join(missing[:5])}", fix)
 
 
 def _opened(settings: Settings) -> Findings[Space | None]:

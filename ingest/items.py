@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..encoders.base import Encoder
 from ..query.assign import Assigner
 from ..query.live import LiveSpace
-from ..schemas.collections import ABSENT, MAX_JSON_BYTES, MAX_TEXT_BYTES, key_of
+from ..schemas.collections import ABSENT, MAX_ID_BYTES, MAX_JSON_BYTES, MAX_TEXT_BYTES, key_of
 from ..schemas.filters import In
 from ..schemas.records import Assignment, Item, Role
 from ..schemas.text import clip_bytes, content_hash, item_text
@@ -161,7 +161,13 @@ class ItemWriter:
         return list(last.values())
 
     def _pend(self, index: int, item: Item, confirmed: str) -> "_Pending | Refusal":
-        attributes = orjson.dumps(dict(item.attributes), option=orjson.OPT_SORT_KEYS)
+        flaw = _id_flaw(item.id)
+        if flaw is not None:
+            return Refusal(index, *flaw)
+        try:
+            attributes = orjson.dumps(dict(item.attributes), option=orjson.OPT_SORT_KEYS)
+        except TypeError as error:
+            return Refusal(index, "bad_value", f"the attributes cannot be written as JSON: {error}")
         if len(attributes) > MAX_JSON_BYTES:
             message = f"the attributes take {len(attributes)} bytes as JSON, {MAX_JSON_BYTES} are allowed"
             return Refusal(index, "attributes_too_large", message)
@@ -231,6 +237,19 @@ class ItemWriter:
             for one, answer in zip(pending, answers, strict=True)
         ]
         self._store.upsert(self._place.items, self._place.specs[self._place.items], rows)
+
+
+def _id_flaw(item_id: str) -> tuple[str, str] | None:
+    """Code and message of what is wrong with an id, if anything is."""
+    if not item_id.strip():
+        return "missing_id", "the id is empty"
+    try:
+        size = len(item_id.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "bad_id", "the id holds half of a surrogate pair"
+    if size > MAX_ID_BYTES:
+        return "id_too_long", f"the id takes {size} bytes in UTF-8, {MAX_ID_BYTES} are allowed"
+    return None
 
 
 def _row(one: _Pending, now_ms: int) -> dict[str, Any]:

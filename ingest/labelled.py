@@ -35,9 +35,12 @@ def read_labelled(
     for source in sources:
         mapper = RowMapper(source.kind, mapping)
         for row in source.rows():
-            mapped = row if isinstance(row, BadRow) else mapper.map(row, default_id=f"line-{row.line}")
-            if isinstance(row, BadRow) or isinstance(mapped, BadRow):
-                yield row if isinstance(row, BadRow) else mapped
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            mapped = mapper.map(row, default_id=f"line-{row.line}")
+            if isinstance(mapped, BadRow):
+                yield mapped
             elif need_text and not item_text(mapped.item):
                 bad = (row.values, row.source, row.line, row.position)
                 yield BadRow(*bad, "no_text", "title, description and text are empty")

@@ -145,28 +145,27 @@ class IngestRun:
         """Run from a checkpoint or the start; False if the sources are not those of the checkpoint."""
         passed = _Passed()
         for number, source in enumerate(sources):
-            start: int | None = 0
-            if resume is None or number > resume["done"]:
-                pass
-            elif number < resume["done"]:
+            start = 0
+            if resume is not None and number < resume["done"]:
                 passed = passed.plus(source)
                 continue
-            elif passed.digest != resume["passed"] or source.identity != resume["current"]:
-                return False
-            elif (start := self._restore(resume)) is None:
-                return False
+            if resume is not None and number == resume["done"]:
+                same = passed.digest == resume["passed"] and source.identity == resume["current"]
+                if not same or not self._restore(resume):
+                    return False
+                start = int(resume["position"])
             self._run_one(source, start, passed)
             passed = passed.plus(source)
         return resume is None or passed.count > resume["done"]
 
-    def _restore(self, resume: Mapping[str, Any]) -> int | None:
-        """Position to go on from, or None where the rejects of the earlier run are gone."""
+    def _restore(self, resume: Mapping[str, Any]) -> bool:
+        """Take up the counts and the rejects file of an earlier run; False where that file is gone."""
         try:
             self._rejects.resume(int(resume["rejects_offset"]))
         except InputError:
-            return None
+            return False
         self.counts = Counts(**resume["counts"])
-        return int(resume["position"])
+        return True
 
     def _run_one(self, source: Source, start: int, passed: "_Passed") -> None:
         mapper = self._mapper(source)
@@ -189,9 +188,12 @@ class IngestRun:
 
     def _take(self, row: RawRow | BadRow, mapper: RowMapper, chunk: _Chunk) -> None:
         self.counts.read += 1
-        mapped = row if isinstance(row, BadRow) else mapper.map(row)
-        if isinstance(row, BadRow) or isinstance(mapped, BadRow):
-            self._reject(row if isinstance(row, BadRow) else mapped)
+        if isinstance(row, BadRow):
+            self._reject(row)
+            return
+        mapped = mapper.map(row)
+        if isinstance(mapped, BadRow):
+            self._reject(mapped)
             return
         confirmed = ""
         item = mapped.item

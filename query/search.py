@@ -111,8 +111,8 @@ class MilvusSearch:
             for row, hits in zip(todo.tolist(), found, strict=True):
                 ranked = sorted((-(hit.score + hit.fields["bias"]), hit.fields["class_id"]) for hit in hits)[:k]
                 # Whatever was not fetched has a product no higher than the last hit's: with the highest bias it
-                # could still come in, unless it would stay below the k-th.
-                complete = len(ranked) == k and hits[-1].score + self._highest <= -ranked[-1][0]
+                # could still come in, or tie with the k-th, unless it stays below that.
+                complete = len(ranked) == k and hits[-1].score + self._highest < -ranked[-1][0]
                 if not complete and width < self._count:
                     left.append(row)
                     continue

@@ -138,12 +138,20 @@ def _shares(figures: Evaluation, judged: Sequence[Judged]) -> list[Share]:
     n = figures.n
     shares = []
     if n and figures.accuracy is not None and figures.top5 is not None:
-        shares.append(_share("Right at first", "the nearest class is a right one", round(figures.accuracy * n), n))
-        shares.append(_share("Right among five", "a right class is among the five nearest", round(figures.top5 * n), n))
+        shares.append(
+            _share("Right at first", "the nearest class is a right one", round(figures.accuracy * n), n)
+        )
+        shares.append(
+            _share("Right among five", "a right class is among the five nearest", round(figures.top5 * n), n)
+        )
     assigned = [one for one in judged if one.answer.decision is Decision.ASSIGNED]
     if assigned:
         right = sum(one.answer.class_id in one.truth for one in assigned)
-        shares.append(_share("Precision", "of the items decided as assigned, those that are right", right, len(assigned)))
+        shares.append(
+            _share(
+                "Precision", "of the items decided as assigned, those that are right", right, len(assigned)
+            )
+        )
     if judged:
         meaning = "of all items, those decided as assigned"
         shares.append(_share("Coverage", meaning, len(assigned), len(judged)))
@@ -157,7 +165,10 @@ def _share(name: str, meaning: str, hits: int, n: int) -> Share:
 _MEANINGS: Final[Mapping[Decision, tuple[str, str]]] = {
     Decision.ASSIGNED: ("one class is clearly the nearest", "in a right class"),
     Decision.ANCESTOR: ("several fit alike, all under one parent, which is given", "under a right parent"),
-    Decision.REVIEW: ("several fit alike in different branches: for a person", "with a right class among five"),
+    Decision.REVIEW: (
+        "several fit alike in different branches: for a person",
+        "with a right class among five",
+    ),
     Decision.NOVEL: ("nothing fits well enough", "truly outside the classes"),
 }
 
@@ -218,7 +229,8 @@ def _confusions(
         if answer not in truth:
             titles[min(truth), answer].append(item.title or item.text or item.description or item.id)
     return [
-        Confusion(taxonomy.path(truth), taxonomy.path(answer), count, tuple(titles[truth, answer][:_EXAMPLES]))
+        Confusion(
+            taxonomy.path(truth), taxonomy.path(answer), count, tuple(titles[truth, answer][:_EXAMPLES])
+        )
         for truth, answer, count in most_confused(predicted, truths, _MOST_PAIRS)
     ]
-

@@ -17,6 +17,8 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # Bytes of UTF-8 read as Latin-1 or Windows-1252 nearly always show one of these; repairing is slow, so look first.
 _MOJIBAKE: Final = re.compile("[ÂÃâåæçèéÐÑðï][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]")
 
+_PASSES: Final = 8
+
 
 def canonical(text: str) -> str:
     """The text in NFC, mojibake repaired, control characters out, runs of white space as one space.
@@ -27,9 +29,18 @@ def canonical(text: str) -> str:
     if text.isascii():
         return _SPACES.sub(" ", _CONTROLS.sub(" ", text)).strip()
     text = _SURROGATES.sub("\ufffd", text)
-    if _MOJIBAKE.search(text):
-        text = ftfy.fix_encoding(text)
+    # What one pass composes or takes out may leave mojibake for the next; nearly every text needs one.
+    for _ in range(_PASSES):
+        before, text = text, _cleaned(text)
+        if text == before or not _MOJIBAKE.search(text):
+            break
+    return text
+
+
+def _cleaned(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
+    if _MOJIBAKE.search(text):
+        text = unicodedata.normalize("NFC", ftfy.fix_encoding(text))
     return _SPACES.sub(" ", _CONTROLS.sub(" ", text)).strip()
 
 
@@ -62,11 +73,13 @@ def content_hash(fingerprint: str, role: Role, text: str) -> str:
 
 
 def clip_bytes(text: str, limit: int) -> str:
-    """The longest beginning of the text that fits ``limit`` bytes of UTF-8.
+    """The longest beginning of the text that fits ``limit`` bytes of UTF-8; halves of surrogate pairs are replaced.
 
     >>> clip_bytes("日本", 5)
     '日'
     """
+    if not text.isascii():
+        text = _SURROGATES.sub("\ufffd", text)
     if len(text) * 4 <= limit:
         return text
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+    return text.encode("utf-8")[:limit].decode("utf-8", "ignore")

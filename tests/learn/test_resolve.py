@@ -1,0 +1,67 @@
+"""Evidence and the class vector made of it."""
+
+import numpy as np
+import pytest
+
+from nearclass import ClassSpec
+from nearclass.learn.resolve import KIND_WEIGHTS, class_vector, digest, evidence_texts
+from nearclass.schemas.records import EvidenceKind as Kind
+from nearclass.schemas.taxonomy import Taxonomy
+
+
+def texts_of(*specs, class_id):
+    return [(one.kind, one.text) for one in evidence_texts(Taxonomy(specs), class_id)]
+
+
+def test_every_text_of_a_class_speaks_for_it():
+    spec = ClassSpec("k", "Kettles", "h", ("Boils water.",), ("boiler",), ("steel kettle 1.7 l",))
+    assert texts_of(ClassSpec("h", "Home"), spec, class_id="k") == [
+        (Kind.NAME, "Kettles"),
+        (Kind.PARENT, "Home"),
+        (Kind.DESCRIPTION, "Boils water."),
+        (Kind.SYNONYM, "boiler"),
+        (Kind.EXAMPLE, "steel kettle 1.7 l"),
+    ]
+
+
+def test_a_text_that_recurs_counts_once():
+    assert texts_of(ClassSpec("k", "Kettles", None, ("Kettles",), (" Kettles ",)), class_id="k") == [(Kind.NAME, "Kettles")]
+
+
+def test_a_name_written_as_an_identifier_is_read_as_words():
+    assert texts_of(ClassSpec("c", "card_arrival"), class_id="c") == [(Kind.NAME, "card arrival")]
+
+
+def test_the_digest_changes_with_any_text_and_with_the_parent():
+    base = (ClassSpec("h", "Home"), ClassSpec("k", "Kettles", "h"))
+    seen = {
+        digest(evidence_texts(Taxonomy(specs), "k"))
+        for specs in (
+            base,
+            (ClassSpec("h", "House"), base[1]),
+            (base[0], ClassSpec("k", "Kettle", "h")),
+            (base[0], ClassSpec("k", "Kettles", "h", ("d",))),
+            (base[0], ClassSpec("k", "Kettles", "h", (), ("d",))),
+        )
+    }
+    assert len(seen) == 5
+    assert digest(evidence_texts(Taxonomy(base), "k")) == digest(evidence_texts(Taxonomy(base), "k"))
+
+
+def test_many_pieces_of_one_kind_weigh_as_much_as_one():
+    name, synonym = np.eye(2, dtype=np.float32)
+    one = class_vector([Kind.NAME, Kind.SYNONYM], np.stack([name, synonym]))
+    many = class_vector([Kind.NAME] + [Kind.SYNONYM] * 5, np.stack([name] + [synonym] * 5))
+    np.testing.assert_allclose(one, many, atol=1e-6)
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-6)
+
+
+def test_kinds_weigh_as_stated():
+    name, parent = np.eye(2, dtype=np.float32)
+    vector = class_vector([Kind.NAME, Kind.PARENT], np.stack([name, parent]))
+    assert vector[1] / vector[0] == pytest.approx(KIND_WEIGHTS[Kind.PARENT] / KIND_WEIGHTS[Kind.NAME])
+
+
+def test_evidence_that_cancels_out_still_gives_a_unit_vector():
+    vectors = np.array([[1, 0], [-1, 0]], np.float32)
+    assert class_vector([Kind.NAME, Kind.SYNONYM], vectors).tolist() == [1, 0]
