@@ -216,9 +216,7 @@ class Catalog:
             EmptyTaxonomyError: There is no class to assign to.
         """
         listed = [items] if isinstance(items, str) else list(items)
-        made = [
-            one if isinstance(one, Item) else Item(str(number), text=one) for number, one in enumerate(listed, 1)
-        ]
+        made = [one if isinstance(one, Item) else Item(str(number), text=one) for number, one in enumerate(listed, 1)]
         answers: list[Assignment] = []
         for start in range(0, len(made), CHUNK_ROWS):
             answers.extend(self._assign_chunk(made[start : start + CHUNK_ROWS], k, explain=explain, space=space))
@@ -266,9 +264,7 @@ class Catalog:
         reader = ItemReader(self.store, self._live_space(None).place.items, taxonomy)
         return reader.search(vector, k, where=All(parts) if parts else None)
 
-    def evaluate(
-        self, labelled: Iterable[Labelled], *, space: str | None = None
-    ) -> tuple[Evaluation, list[Judged]]:
+    def evaluate(self, labelled: Iterable[Labelled], *, space: str | None = None) -> tuple[Evaluation, list[Judged]]:
         """Figures of labelled items, and each answer beside its truth."""
         rows = list(labelled)
         if not rows:
@@ -281,9 +277,7 @@ class Catalog:
         seconds = time.perf_counter() - started
         judged = [Judged(answer, row.truth) for answer, row in zip(answers, rows, strict=True)]
         assigner = self._live_space(space).assigner()
-        figures = evaluate(
-            judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(rows) / seconds
-        )
+        figures = evaluate(judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(rows) / seconds)
         return figures, judged
 
     def warm_up(self) -> None:
@@ -291,9 +285,7 @@ class Catalog:
         if self._spaces.text_space() is not None:
             self._text_encoder().encode(["warm up"], Role.ITEM)
 
-    def _assign_chunk(
-        self, items: Sequence[Item], k: int, *, explain: bool, space: str | None
-    ) -> list[Assignment]:
+    def _assign_chunk(self, items: Sequence[Item], k: int, *, explain: bool, space: str | None) -> list[Assignment]:
         assigner = self._live_space(space).assigner()
         assigner.check()
         ids = [item.id for item in items]
@@ -350,7 +342,9 @@ class Catalog:
         known = self._spaces.get(space)
         if known is None and streamed:
             message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"
-            raise UsageError(message, hint="Import the class vectors first: nearclass classes import FILE --space NAME.")
+            raise UsageError(
+                message, hint="Import the class vectors first: nearclass classes import FILE --space NAME."
+            )
         dim = known.dim if known else first_dim()
         self._given_space(space, dim)
         return ItemWriter(self.store, self._live_space(space), None)

@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     )
 
     uri: str = Field(
-        "nearclass.db", min_length=1, description="A path for the embedded database, or the URL of a Milvus server."
+        "nearclass.db",
+        min_length=1,
+        description="A path for the embedded database, or the URL of a Milvus server.",
     )
     catalog: str = Field(
         "default",
@@ -49,20 +51,26 @@ class Settings(BaseSettings):
     tls_ca: Path | None = Field(None, description="Certificate authority for a server with TLS, as a PEM file.")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="Deadline of every call to Milvus, in seconds.")
     text_encoder: str | None = Field(
-        None, description="Preset, model id or folder of the text encoder; by default the one the catalogue has."
+        None,
+        description="Preset, model id or folder of the text encoder; by default the one the catalogue has.",
     )
     class_prompt: str | None = Field(None, description="Put before class texts in place of the model's own prompt.")
     item_prompt: str | None = Field(None, description="Put before item texts in place of the model's own prompt.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where the encoder runs.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Arithmetic of the encoder; auto takes bfloat16 where it is equivalent and faster."
+        "auto",
+        description="Arithmetic of the encoder; auto takes bfloat16 where it is equivalent and faster.",
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of the encoder; by default the cores this process may use."
+        None,
+        ge=1,
+        le=1024,
+        description="CPU threads of the encoder; by default the cores this process may use.",
     )
-    offline: bool = Field(False, description="Never contact the model hub.")
+    offline: bool = Field(default=False, description="Never contact the model hub.")
     class_search: Literal["auto", "milvus", "mirror"] = Field(
-        "auto", description="Who finds the nearest classes: Milvus, or the exact in-process mirror of its vectors."
+        "auto",
+        description="Who finds the nearest classes: Milvus, or the exact in-process mirror of its vectors.",
     )
 
 
@@ -149,7 +157,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         names = set(TomlConfigSettingsSource(Settings, toml_file=path).toml_data)
     except (OSError, ValueError) as error:
         message = f"cannot read the configuration file {path}: {error}"
-        raise ConfigError(message, hint="It must be TOML, for example: uri = \"catalogue.db\"") from error
+        raise ConfigError(message, hint='It must be TOML, for example: uri = "catalogue.db"') from error
     for name in sorted(names - set(Settings.model_fields)):
         raise _unknown(name, f"in {path}", Settings.model_fields)
     return values

@@ -23,7 +23,7 @@ INTERRUPTED = 130
 @click.version_option(package_name="nearclass")
 @click.pass_context
 def cli(context: click.Context, uri: str | None, catalog: str | None, config_file: str | None) -> None:
-    """Assign anything described in words to its nearest class, on Milvus.
+    r"""Assign anything described in words to its nearest class, on Milvus.
 
     Give it classes, then items; add a class and it is live. Every setting can also be given as NEARCLASS_... in the
     environment or in nearclass.toml.

@@ -65,7 +65,7 @@ def command(
     from ..schemas.records import Item  # noqa: PLC0415
 
     if bool(texts) == (path is not None):
-        message = "give either texts or --input, for example: nearclass assign \"red kettle\""
+        message = 'give either texts or --input, for example: nearclass assign "red kettle"'
         raise click.UsageError(message)
     rows: Iterator[Item | BadRow]
     if path is not None:
@@ -114,8 +114,7 @@ def _explain(answer: Assignment) -> None:
     for candidate in answer.candidates:
         bar = "#" * max(0, round(20 * candidate.score / best)) if best > 0 else ""
         lines.append(f"  {candidate.score:6.3f}  {bar:<20}  {' > '.join(candidate.path)}")
-    for piece in answer.evidence:
-        lines.append(f"  {piece.similarity:6.3f}  matched {piece.kind.value}: {piece.text}")
+    lines.extend(f"  {piece.similarity:6.3f}  matched {piece.kind.value}: {piece.text}" for piece in answer.evidence)
     if answer.truncated:
         lines.append("  the text is longer than the encoder reads; the rest was not looked at")
     for line in lines:

@@ -24,7 +24,9 @@ def group() -> None:
 
 @group.command("import")
 @click.argument("path")
-@click.option("--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet; else told by the file.")
+@click.option(
+    "--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet; else told by the file."
+)
 @space_option
 @rejects_option
 @format_option

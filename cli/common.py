@@ -89,7 +89,9 @@ def rejects_option(command: _F) -> _F:
 def space_option(command: _F) -> _F:
     """Add ``--space``."""
     return click.option(
-        "--space", metavar="NAME", help="A space of precomputed vectors, from a column `vector`, instead of texts."
+        "--space",
+        metavar="NAME",
+        help="A space of precomputed vectors, from a column `vector`, instead of texts.",
     )(command)
 
 
@@ -97,10 +99,17 @@ def input_options(command: _F) -> _F:
     """Add ``--map``, ``--format`` and ``--encoding``."""
     options = (
         click.option(
-            "--map", "flags", multiple=True, metavar="FIELD=COLUMN", help="Which column a field is in; repeatable."
+            "--map",
+            "flags",
+            multiple=True,
+            metavar="FIELD=COLUMN",
+            help="Which column a field is in; repeatable.",
         ),
         click.option(
-            "--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet, text, google or shopify."
+            "--format",
+            "file_format",
+            metavar="FORMAT",
+            help="csv, tsv, jsonl, json, parquet, text, google or shopify.",
         ),
         click.option("--encoding", metavar="NAME", help="Encoding of text files that are not UTF-8."),
     )

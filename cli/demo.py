@@ -10,9 +10,7 @@ __all__ = ["command"]
 
 
 @click.command("demo")
-@click.option(
-    "--dir", "folder", default="nearclass-demo", show_default=True, metavar="DIR", help="Where to do it."
-)
+@click.option("--dir", "folder", default="nearclass-demo", show_default=True, metavar="DIR", help="Where to do it.")
 @click.option(
     "--keep/--no-keep",
     default=True,
@@ -23,8 +21,8 @@ __all__ = ["command"]
 def command(app: App, folder: str, *, keep: bool) -> None:
     """Take a tour with a small shop: every step shows its command, and a report tells the story.
 
-    The classes, items and database are put into DIR, which must be new, empty or of an earlier demo. No catalogue of
-    yours is touched.
+    The classes, items and database are put into DIR, which must be new, empty or of an earlier demo.
+    No catalogue of yours is touched.
 
     Example: nearclass demo --dir /tmp/shop
     """

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import rich_click as click
 
-from .common import DONE_WITH_REJECTS, App, Rows, format_option, input_options, note, pass_app, rejects_option, space_option
+from .common import (
+    DONE_WITH_REJECTS,
+    App,
+    Rows,
+    format_option,
+    input_options,
+    note,
+    pass_app,
+    rejects_option,
+    space_option,
+)
 
 __all__ = ["command"]
 
 
 @click.command("evaluate")
-@click.option("--labels", "path", required=True, metavar="PATH", help="Items with a column `label` (or `labels`, `oos`).")
+@click.option(
+    "--labels",
+    "path",
+    required=True,
+    metavar="PATH",
+    help="Items with a column `label` (or `labels`, `oos`).",
+)
 @click.option("--report", metavar="FILE.html", help="Also write per-class figures and the most confused pairs.")
 @input_options
 @space_option

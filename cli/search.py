@@ -18,9 +18,7 @@ __all__ = ["command"]
 @click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Also =, !=, <, >; repeatable, all must hold.")
 @format_option
 @pass_app
-def command(
-    app: App, query: str, k: int, class_id: str | None, where: tuple[str, ...], output: str | None
-) -> None:
+def command(app: App, query: str, k: int, class_id: str | None, where: tuple[str, ...], output: str | None) -> None:
     """Find stored items by what they are, in words.
 
     Example: nearclass search "something for dry hair" --class "Personal Care" --where "price<30"

@@ -76,9 +76,7 @@ class DemoFolder:
             self.labelled.write_text(texts["items.jsonl"] + texts["strangers.jsonl"], encoding="utf-8")
         except OSError as error:
             message = f"cannot make the demo in {self.path}: {error.strerror or error}"
-            raise UsageError(
-                message, hint="Give a folder that can be written: nearclass demo --dir DIR."
-            ) from error
+            raise UsageError(message, hint="Give a folder that can be written: nearclass demo --dir DIR.") from error
 
     def leave_only_reports(self) -> None:
         """Remove the database and the copied files."""
@@ -86,9 +84,7 @@ class DemoFolder:
 
     def _clear(self) -> None:
         if not self._is_ours():
-            message = (
-                f"{self.path} is not empty and was not made by `nearclass demo`; nothing in it was touched"
-            )
+            message = f"{self.path} is not empty and was not made by `nearclass demo`; nothing in it was touched"
             raise UsageError(message, hint="Give a new folder: nearclass demo --dir DIR.")
         self._remove((*_COPIED, _LABELLED, *_MADE))
 

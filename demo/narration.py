@@ -54,9 +54,7 @@ class Narration:
 
     def about_to_ingest(self) -> None:
         """Begin with the items."""
-        self._step(
-            "Its items come in, and each gets its nearest class", "ingest items.jsonl new_products.jsonl"
-        )
+        self._step("Its items come in, and each gets its nearest class", "ingest items.jsonl new_products.jsonl")
 
     def ingested(self, ingested: Ingested) -> None:
         """Say how many items there are."""
@@ -65,17 +63,13 @@ class Narration:
         self._out.tell(
             f"{shop.ok} items of the shop, and {new.ok} e-readers that are new in stock and have no class yet."
         )
-        self._out.aside(
-            f"{shop.rejected + new.rejected} rows rejected; {ingested.seconds:.1f} s, {rate:,.0f} items/s"
-        )
+        self._out.aside(f"{shop.rejected + new.rejected} rows rejected; {ingested.seconds:.1f} s, {rate:,.0f} items/s")
 
     def before(self, products: Sequence[Item], stage: Stage) -> None:
         """Show where the new products land without a class of their own."""
         self._step("Where do the e-readers land?", "assign --input new_products.jsonl")
         self._answers(products, stage.answers)
-        self._out.tell(
-            f"There is no class for them, so they land on other shelves: {_decisions(stage.answers)}."
-        )
+        self._out.tell(f"There is no class for them, so they land on other shelves: {_decisions(stage.answers)}.")
 
     def added(self, taxonomy: Taxonomy, class_id: str, seconds: float) -> None:
         """Say that the class is live."""
@@ -84,16 +78,12 @@ class Narration:
         self._out.tell(f"{' > '.join(taxonomy.path(class_id))}: {' '.join(spec.descriptions)}")
         self._out.aside(f"live after {seconds:.2f} s, as revision {taxonomy.revision}; no model was trained")
 
-    def after(
-        self, products: Sequence[Item], stages: Sequence[Stage], class_id: str, reassigned: Reassigned
-    ) -> None:
+    def after(self, products: Sequence[Item], stages: Sequence[Stage], class_id: str, reassigned: Reassigned) -> None:
         """Show where the new products land now, and that stored items follow."""
         self._step("Where do they land now?", "assign --input new_products.jsonl --explain", "items reassign")
         self._answers(products, stages[-1].answers, class_id)
         there = stages[-1].in_class(class_id)
-        self._out.tell(
-            f"{there} of {len(products)} are in the new class; {stages[0].in_class(class_id)} were before."
-        )
+        self._out.tell(f"{there} of {len(products)} are in the new class; {stages[0].in_class(class_id)} were before.")
         self._reanswered(reassigned)
 
     def taught(
@@ -159,7 +149,8 @@ class Narration:
 
     def evaluated(self, figures: Evaluation, judged: Sequence[Judged], taxonomy: Taxonomy) -> None:
         """Show the figures and the most confused pairs."""
-        interval = f"95 % interval {_percent(figures.accuracy_low)} to {_percent(figures.accuracy_high)}, n = {figures.n}"
+        low, high = _percent(figures.accuracy_low), _percent(figures.accuracy_high)
+        interval = f"95 % interval {low} to {high}, n = {figures.n}"
         decided = f"{_percent(figures.coverage)} of all items were assigned"
         self._out.table(
             ("measure", "#value", ""),
@@ -205,9 +196,7 @@ class Narration:
     def _step(self, title: str, *commands: str) -> None:
         self._out.step(title, *(f"{self._command} {command}" for command in commands))
 
-    def _answers(
-        self, products: Sequence[Item], answers: Sequence[Assignment], class_id: str | None = None
-    ) -> None:
+    def _answers(self, products: Sequence[Item], answers: Sequence[Assignment], class_id: str | None = None) -> None:
         rows = [
             (
                 "*" if class_id and has_class(answer, class_id) else "",
@@ -224,9 +213,10 @@ class Narration:
         others = [move for move in reassigned.moves if move.right]
         lost, found = sum(move.lost for move in others), sum(move.found for move in others)
         self._out.tell(
-            f"All {reassigned.stale} stored items were answered anew from their stored vectors, with nothing embedded "
-            f"again. {len(reassigned.moves) - len(others)} e-readers and {len(others)} other items have another answer; "
-            f"of the others, {lost or 'none'} left the class of their label and {found or 'none'} came to it."
+            f"All {reassigned.stale} stored items were answered anew from their stored vectors, with "
+            f"nothing embedded again. {len(reassigned.moves) - len(others)} e-readers and {len(others)} "
+            f"other items have another answer; of the others, {lost or 'none'} left the class of their label "
+            f"and {found or 'none'} came to it."
         )
         self._out.aside(f"{reassigned.seconds:.2f} s")
 

@@ -56,9 +56,7 @@ class Narrator:
 
     def file(self, what: str, path: Path) -> None:
         """Name a file that was written."""
-        line = Text.assemble(
-            f"{_INDENT}{what}: ", (_safe(str(path)), f"bold link {path.absolute().as_uri()}")
-        )
+        line = Text.assemble(f"{_INDENT}{what}: ", (_safe(str(path)), f"bold link {path.absolute().as_uri()}"))
         self._console.print(line, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

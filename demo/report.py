@@ -25,7 +25,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Classes with one parent; ``own`` items are in the parent itself. Without a name, the branch is the parent."""
+    """Classes with one parent, which has ``own`` items; without a name, the parent is the branch."""
 
     name: str
     own: int
@@ -93,9 +93,7 @@ def _values(story: Story, command: str) -> Mapping[str, Any]:
         "moves": _moves(story),
         "moved_words": _moved_words(story),
         "novel": novel_count(story.strangers),
-        "novel_rule": next(
-            (one.answer.rule for one in story.strangers if one.answer.decision is Decision.NOVEL), ""
-        ),
+        "novel_rule": next((one.answer.rule for one in story.strangers if one.answer.decision is Decision.NOVEL), ""),
         "view": view_of(story.figures, story.judged, story.labelled, story.taxonomy),
     }
 
@@ -105,8 +103,7 @@ def _branches(taxonomy: Taxonomy, counts: Mapping[str, int]) -> list[Branch]:
     for root in taxonomy.children(None):
         parents = [one for one in taxonomy.descendants(root) if taxonomy.children(one)]
         groups = [
-            _group(taxonomy, counts, parent, "" if parent == root else taxonomy[parent].name)
-            for parent in parents
+            _group(taxonomy, counts, parent, "" if parent == root else taxonomy[parent].name) for parent in parents
         ]
         items = sum(counts.get(one, 0) for one in taxonomy.descendants(root))
         branches.append(Branch(taxonomy[root].name, items, [one for one in groups if one.leaves]))
@@ -115,9 +112,7 @@ def _branches(taxonomy: Taxonomy, counts: Mapping[str, int]) -> list[Branch]:
 
 def _group(taxonomy: Taxonomy, counts: Mapping[str, int], parent: str, name: str) -> Group:
     leaves = [one for one in taxonomy.children(parent) if not taxonomy.children(one)]
-    return Group(
-        name, counts.get(parent, 0), [Leaf(one, taxonomy[one].name, counts.get(one, 0)) for one in leaves]
-    )
+    return Group(name, counts.get(parent, 0), [Leaf(one, taxonomy[one].name, counts.get(one, 0)) for one in leaves])
 
 
 def _reader_commands(story: Story, command: str) -> list[str]:
@@ -174,6 +169,7 @@ def _moved_words(story: Story) -> str:
     return (
         f"After each change every stored item was answered anew from its stored vector: {stale} answers in"
         f" {seconds:.1f} s, with nothing embedded again. {readers} e-readers are in their class now."
-        f" {len(moves)} items of the shop have another answer too: {lost or 'none'} of them left the class that their file"
-        f" names as right, and {found or 'none'} came to it. That is the price of a new class, and the evaluation below counts it."
+        f" {len(moves)} items of the shop have another answer too: {lost or 'none'} of them left the class"
+        f" that their file names as right, and {found or 'none'} came to it. That is the price of a new"
+        " class, and the evaluation below counts it."
     )

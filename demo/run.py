@@ -15,9 +15,7 @@ from .tour import Tour
 __all__ = ["run_demo"]
 
 
-def run_demo(
-    path: str | Path, loaded: LoadedSettings, *, keep: bool = True, narrator: Narrator | None = None
-) -> Story:
+def run_demo(path: str | Path, loaded: LoadedSettings, *, keep: bool = True, narrator: Narrator | None = None) -> Story:
     """Take the tour, and write ``report.html`` and ``evaluation.html``; what was seen on it.
 
     Args:

@@ -97,7 +97,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Reassigned:
-    """Stored items answered anew after a change of the taxonomy: how many, which moved, and the seconds it took."""
+    """Stored items answered anew after a change: how many, which moved, and the seconds it took."""
 
     stale: int
     moves: Sequence[Move]
@@ -166,7 +166,7 @@ class Story:
 
 
 def quoted(text: str) -> str:
-    """A text as one word of a command, in double quotes where those are enough.
+    r"""A text as one word of a command, in double quotes where those are enough.
 
     >>> quoted("price<120"), quoted('7" screen')
     ('"price<120"', '\'7" screen\'')

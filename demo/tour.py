@@ -117,9 +117,7 @@ class Tour:
         self._catalog.classes.edit(class_id, examples=(example.title,))
         self._ask("With one example", products)
         self._reassign()
-        self._say.taught(
-            example, self._stages, self._catalog.classes.taxonomy, class_id, self._reassigned[-1]
-        )
+        self._say.taught(example, self._stages, self._catalog.classes.taxonomy, class_id, self._reassigned[-1])
         return example
 
     def _reassign(self) -> None:
@@ -132,9 +130,7 @@ class Tour:
         for before, answer in sorted(moved, key=lambda pair: pair[1].id):
             item = self._catalog.items().get(answer.id)
             right = taxonomy.get(str(item.attributes.get("label", "")))
-            moves.append(
-                Move(item, taxonomy.path(before) if before else (), taxonomy.path(right.id) if right else ())
-            )
+            moves.append(Move(item, taxonomy.path(before) if before else (), taxonomy.path(right.id) if right else ()))
         self._reassigned.append(Reassigned(stale, moves, seconds))
 
     def _meet_strangers(self) -> list[Stranger]:
@@ -148,9 +144,7 @@ class Tour:
         name = self._catalog.classes.taxonomy[class_id].name
         questions = [
             Question(_QUERY, None, (), self._catalog.search(_QUERY, _FOUND)),
-            Question(
-                _QUERY, name, (_BELOW,), self._catalog.search(_QUERY, _FOUND, class_id=name, where=[_BELOW])
-            ),
+            Question(_QUERY, name, (_BELOW,), self._catalog.search(_QUERY, _FOUND, class_id=name, where=[_BELOW])),
         ]
         self._say.searched(questions)
         return questions
@@ -174,9 +168,7 @@ class Tour:
         return self._catalog.import_classes(found.specs).taxonomy
 
     def _ingest_file(self, name: str) -> Counts:
-        return self._catalog.ingest(
-            [self._folder.file(name)], rejects=self._folder.file("nearclass.rejects.jsonl")
-        )
+        return self._catalog.ingest([self._folder.file(name)], rejects=self._folder.file("nearclass.rejects.jsonl"))
 
     def _items(self, name: str) -> list[Item]:
         return [_good(row) for row in mapped_items(open_sources([self._folder.file(name)]))]

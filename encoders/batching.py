@@ -12,9 +12,7 @@ TOKENS_PER_BATCH: Final = 1024
 """Padded tokens of a batch on a CPU; from 512 to 4096 the rate of MiniLM differs by less than a tenth."""
 
 
-def by_length(
-    lengths: Sequence[int], tokens_per_batch: int = TOKENS_PER_BATCH
-) -> Iterator[NDArray[np.int64]]:
+def by_length(lengths: Sequence[int], tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[NDArray[np.int64]]:
     """Positions of the texts, shortest first, cut into batches of about ``tokens_per_batch`` padded tokens.
 
     Every position comes exactly once; texts of equal length keep their order, so that the batches depend on the

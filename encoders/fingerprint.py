@@ -19,7 +19,14 @@ from .resolve import ModelFolder
 
 __all__ = ["TextModel", "describe"]
 
-_VOLATILE: Final = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache", "architectures"}
+_VOLATILE: Final = {
+    "_name_or_path",
+    "transformers_version",
+    "torch_dtype",
+    "dtype",
+    "use_cache",
+    "architectures",
+}
 """Keys of config.json that name things or libraries and change no vector."""
 
 _TOKENIZING: Final = {
@@ -58,9 +65,7 @@ class TextModel:
     prompts: dict[Role, str]
 
 
-def describe(
-    folder: ModelFolder, *, class_prompt: str | None = None, item_prompt: str | None = None
-) -> TextModel:
+def describe(folder: ModelFolder, *, class_prompt: str | None = None, item_prompt: str | None = None) -> TextModel:
     """The model's space, read from its files without loading it.
 
     Args:
@@ -118,11 +123,27 @@ def _modules(folder: Path) -> list[dict[str, Any]]:
     if not (folder / "modules.json").is_file():
         return [_pooling({})]
     described: list[dict[str, Any]] = []
-    for module in _json(folder / "modules.json")["modules"][1:]:
+    for module in _listed_modules(folder / "modules.json")[1:]:
         settings = _optional(folder / module["path"] / "config.json")
         kind = module["type"].rpartition(".")[2]
         described.append(_pooling(settings) if kind == "Pooling" else {"type": kind, **settings})
     return described
+
+
+def _listed_modules(path: Path) -> list[dict[str, str]]:
+    listed = _json(path).get("modules")
+    if not listed or not isinstance(listed, list):
+        message = f"{path} lists no modules"
+        raise EncoderError(message, hint="Download the model again; the file is damaged.")
+    for module in listed:
+        kind, place = (module.get("type"), module.get("path")) if isinstance(module, dict) else (None, None)
+        if not isinstance(kind, str) or not isinstance(place, str):
+            message = f"{path} has a module without type or path: {module!r}"
+            raise EncoderError(message, hint="Download the model again; the file is damaged.")
+        if not kind.startswith("sentence_transformers."):
+            message = f"{path} asks for {kind!r}, which is code of its own and is not run"
+            raise EncoderError(message, hint="Use a model that is made of modules of sentence-transformers alone.")
+    return listed
 
 
 def _pooling(settings: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +160,12 @@ def _pooling(settings: dict[str, Any]) -> dict[str, Any]:
     modes = [named] if isinstance(named, str) else list(named)
     size = settings.get("embedding_dimension") or settings.get("word_embedding_dimension")
     dim = size * len(modes) if isinstance(size, int) else None
-    return {"type": "Pooling", "modes": modes, "include_prompt": settings.get("include_prompt", True), "dim": dim}
+    return {
+        "type": "Pooling",
+        "modes": modes,
+        "include_prompt": settings.get("include_prompt", True),
+        "dim": dim,
+    }
 
 
 def _dim(config: dict[str, Any], modules: list[dict[str, Any]]) -> int:

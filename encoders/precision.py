@@ -40,7 +40,8 @@ def choose(wanted: str, device: str, encode: Callable[[bool], NDArray[np.float32
         return False
     if wanted == "auto" and bfloat16_speedup(device) < MIN_SPEEDUP:
         return False
-    cosines = (encode(True) * encode(False)).sum(axis=1)
+    fast, exact = (encode(bfloat16) for bfloat16 in (True, False))
+    cosines = (fast * exact).sum(axis=1)
     return bool(cosines.min() >= MIN_COSINE)
 
 
@@ -50,14 +51,14 @@ def bfloat16_speedup(device: str) -> float:
 
     if device == "cuda":
         return 2.0 if torch.cuda.is_bf16_supported(including_emulation=False) else 0.0
-    left = {dtype: torch.ones(512, 768, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)}
-    right = {dtype: torch.ones(768, 768, dtype=dtype) for dtype in left}
-    best = dict.fromkeys(left, float("inf"))
+    dtypes = (torch.float32, torch.bfloat16)
+    matrices = {dtype: torch.ones(768, 768, dtype=dtype) for dtype in dtypes}
+    best = dict.fromkeys(dtypes, float("inf"))
     with torch.inference_mode():
         # In turn, and the best of many: a busy machine slows single rounds down tenfold.
         for _ in range(_ROUNDS):
-            for dtype in left:
+            for dtype, matrix in matrices.items():
                 start = time.perf_counter()
-                torch.mm(left[dtype], right[dtype])
+                torch.mm(matrix, matrix)
                 best[dtype] = min(best[dtype], time.perf_counter() - start)
     return best[torch.float32] / best[torch.bfloat16]

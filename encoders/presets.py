@@ -70,8 +70,7 @@ _PRESETS: Final = (
         item_prompt="",
         languages="en",
         licence="apache-2.0",
-        note="BTZSC Banking77 0.441; 0.800 with logistic regression on 8 exemplars per class (MTEB). "
-        "Smallest here.",
+        note="BTZSC Banking77 0.441; 0.800 with logistic regression on 8 exemplars per class (MTEB). Smallest here.",
         source="model card sentence-transformers/all-MiniLM-L6-v2; BTZSC (ICLR 2026); MTEB results",
     ),
     TextPreset(
@@ -133,10 +132,8 @@ _PRESETS: Final = (
         item_prompt=f"Instruct: {_TASK}\nQuery: ",
         languages="about 100",
         licence="mit",
-        note="MTEB multilingual mean 63.22, MTEB English v2 mean 65.53. The instruction goes on the item "
-        "side only.",
-        source="model card intfloat/multilingual-e5-large-instruct; figures from model card "
-        "Qwen/Qwen3-Embedding-0.6B",
+        note="MTEB multilingual mean 63.22, MTEB English v2 mean 65.53. The instruction goes on the item side only.",
+        source="model card intfloat/multilingual-e5-large-instruct; figures from model card Qwen/Qwen3-Embedding-0.6B",
     ),
     TextPreset(
         name="embeddinggemma",

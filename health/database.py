@@ -82,9 +82,7 @@ def catalogue(store: Store, name: str) -> Findings[Space | None]:
         yield problem("catalogue", error.message, error.hint)
         return None
     every = spaces.every()
-    described = (
-        ", ".join(f"{space.name} ({space.kind}, dimension {space.dim})" for space in every) or "none yet"
-    )
+    described = ", ".join(f"{space.name} ({space.kind}, dimension {space.dim})" for space in every) or "none yet"
     yield ok("catalogue", f"{name}: schema version {SCHEMA_VERSION}, spaces: {described}")
     taxonomies = TaxonomyStore(state, shared=False)
     if taxonomies.pending():
@@ -93,9 +91,7 @@ def catalogue(store: Store, name: str) -> Findings[Space | None]:
     for space in every:
         rows = class_rows(store, SpaceCollections.of(name, space))
         if space.kind == "text":
-            yield class_vectors(
-                set(taxonomies.current().assignable()), {str(row["class_id"]) for row in rows}
-            )
+            yield class_vectors(set(taxonomies.current().assignable()), {str(row["class_id"]) for row in rows})
         if rows:
             yield class_search(store, SpaceCollections.of(name, space), rows)
     return spaces.text_space()
@@ -129,9 +125,7 @@ def _opened(settings: Settings) -> Findings[Space | None]:
         if floor := milvus_floor(store.engine):
             yield floor
         for one in store.recovery_notes:
-            yield warning(
-                "recovery", one, "Compare with your sources: nearclass ingest takes the same files again."
-            )
+            yield warning("recovery", one, "Compare with your sources: nearclass ingest takes the same files again.")
         return (yield from catalogue(store, settings.catalog))
 
 

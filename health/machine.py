@@ -54,9 +54,7 @@ def cpu_features(cpuinfo: str) -> Finding:
     found = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in has.items())
     found = f"{lines.get('model name', 'processor')}: {found}"
     if not arm and not has["AVX2"]:
-        fix = (
-            "Let the virtual machine pass the host's processor through, or run where there is AVX2 or a GPU."
-        )
+        fix = "Let the virtual machine pass the host's processor through, or run where there is AVX2 or a GPU."
         return warning("cpu", f"{found}; encoding will be several times slower", fix)
     return ok("cpu", found)
 
@@ -137,9 +135,7 @@ def precision(wanted: str, running: str, speedup: float, least: float) -> Findin
     measured = f"bfloat16 runs at {speedup:.1f} times the rate of float32 here, and {least:g} is worth it"
     if wanted == "bfloat16" and arithmetic != "bfloat16":
         why = "not offered on mps" if device == "mps" else "refused, because its vectors are not equivalent"
-        return warning(
-            "precision", f"bfloat16 is set and {why}; float32 is used", "export NEARCLASS_PRECISION=auto"
-        )
+        return warning("precision", f"bfloat16 is set and {why}; float32 is used", "export NEARCLASS_PRECISION=auto")
     if wanted == "bfloat16" and speedup < least:
         return warning("precision", f"bfloat16 is set; {measured}", "export NEARCLASS_PRECISION=auto")
     if wanted != "auto":

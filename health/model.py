@@ -45,9 +45,7 @@ def check_encoder(settings: Settings, stored: Space | None) -> Findings[None]:
     yield ok("encoder", f"{name}: {folder.origin} {folder.path}")
     yield from weights(folder)
     model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
-    yield ok(
-        "fingerprint", f"{model.space.fingerprint} (space {model.space.name}, dimension {model.space.dim})"
-    )
+    yield ok("fingerprint", f"{model.space.fingerprint} (space {model.space.name}, dimension {model.space.dim})")
     if stored is not None:
         yield same_space(stored, model.space)
     yield from _run(model, settings)
@@ -81,15 +79,11 @@ def _absent(name: str, error: ModelNotFoundError, *, offline: bool) -> Finding:
     known = name in TEXT_PRESETS or "/" in name
     if offline or not known:
         return problem("encoder", error.message, error.hint)
-    return warning(
-        "encoder", f"{name} is not on this machine and will be downloaded at the first use", error.hint
-    )
+    return warning("encoder", f"{name} is not on this machine and will be downloaded at the first use", error.hint)
 
 
 def _run(model: TextModel, settings: Settings) -> Findings[None]:
-    encoder = TextEncoder(
-        model, device=settings.device, precision=settings.precision, threads=settings.threads
-    )
+    encoder = TextEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
     running = encoder.running
     encoder.encode(["warm up"], Role.ITEM)
     started = time.perf_counter()

@@ -117,9 +117,7 @@ def package_range(name: str, installed: str | None, wanted: Mapping[str, Specifi
     fix = f'pip install "{name}{together}"'
     if installed is None:
         return problem(f"package {name}", "not installed", fix)
-    refusing = [
-        f"{who} needs {one}" for who, one in wanted.items() if not one.contains(installed, prereleases=True)
-    ]
+    refusing = [f"{who} needs {one}" for who, one in wanted.items() if not one.contains(installed, prereleases=True)]
     if refusing:
         return problem(f"package {name}", f"{installed}; {', '.join(refusing)}", fix)
     return ok(f"package {name}", f"{installed} (wanted: {together or 'any'})")
@@ -171,9 +169,7 @@ def milvus_floor(engine: str) -> Finding | None:
     floor = _SAFE_MILVUS.get((installed.major, installed.minor), next(iter(_SAFE_MILVUS.values())))
     if installed >= Version(floor):
         return ok("milvus security", f"{installed}, at least {floor}")
-    return warning(
-        "milvus security", f"{installed} has known flaws; {floor} is the first of its line without", fix
-    )
+    return warning("milvus security", f"{installed} has known flaws; {floor} is the first of its line without", fix)
 
 
 def _why(pair: Pair, needed: SpecifierSet) -> str:
@@ -211,12 +207,8 @@ def _import_pair() -> Pair:
     error = ""
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        error = (
-            lines[-1] if lines and done.returncode > 0 else f"the process ended with code {done.returncode}"
-        )
-    return Pair(
-        said.get("torch") or _installed("torch"), said.get("torchvision") or _installed("torchvision"), error
-    )
+        error = lines[-1] if lines and done.returncode > 0 else f"the process ended with code {done.returncode}"
+    return Pair(said.get("torch") or _installed("torch"), said.get("torchvision") or _installed("torchvision"), error)
 
 
 def _needed_torch() -> SpecifierSet:

@@ -46,9 +46,7 @@ class _Row:
     texts: Sequence[EvidenceText]
 
 
-def sync(
-    store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy, encoder: Encoder | None
-) -> int:
+def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy, encoder: Encoder | None) -> int:
     """Bring a space's evidence and class vectors up to the taxonomy; the number of classes written.
 
     Args:
@@ -101,8 +99,7 @@ def _write_from_texts(
     for row in batch:
         vectors = np.stack([encoded[text.text] for text in row.texts])
         evidence.extend(
-            _evidence_row(row.class_id, text, vector, revision)
-            for text, vector in zip(row.texts, vectors, strict=True)
+            _evidence_row(row.class_id, text, vector, revision) for text, vector in zip(row.texts, vectors, strict=True)
         )
         classes.append(_class_row(row, class_vector([text.kind for text in row.texts], vectors), revision))
     ids = [row.class_id for row in batch]
@@ -115,9 +112,7 @@ def _write_from_texts(
     store.upsert(place.classes, place.specs[place.classes], classes)
 
 
-def _evidence_row(
-    class_id: str, text: EvidenceText, vector: NDArray[np.float32], revision: int
-) -> dict[str, Any]:
+def _evidence_row(class_id: str, text: EvidenceText, vector: NDArray[np.float32], revision: int) -> dict[str, Any]:
     return {
         "key": key_of(class_id, text.kind, str(text.position)),
         "vector": vector,
@@ -155,8 +150,12 @@ def given_vectors(specs: Iterable[ClassSpec], dim: int | None) -> dict[str, NDAr
         dim = dim or len(vector)
         norm = float(np.linalg.norm(vector))
         if len(vector) != dim or not np.isfinite(norm) or norm == 0:
-            message = f"class {spec.id!r}: its vector has length {len(vector)} and norm {norm:g}, expected {dim} and > 0"
-            raise TaxonomyError(message, hint="Give every class of a space a vector of one length, finite and not zero.")
+            message = (
+                f"class {spec.id!r}: its vector has length {len(vector)} and norm {norm:g}, expected {dim} and > 0"
+            )
+            raise TaxonomyError(
+                message, hint="Give every class of a space a vector of one length, finite and not zero."
+            )
         vectors[spec.id] = vector / norm
     return vectors
 

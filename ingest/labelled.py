@@ -56,9 +56,7 @@ def read_labelled(
                     yield Labelled(mapped.item, truth)
 
 
-def mapped_items(
-    sources: Iterable[Source], mapping: ColumnMapping | None = None
-) -> Iterator[Item | BadRow]:
+def mapped_items(sources: Iterable[Source], mapping: ColumnMapping | None = None) -> Iterator[Item | BadRow]:
     """Items of the sources for a question that stores nothing: a row without an id is named by its line."""
     for source in sources:
         mapper = RowMapper(source.kind, mapping)

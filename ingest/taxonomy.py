@@ -318,9 +318,7 @@ def _texts(column: str, value: object) -> tuple[str, ...]:
         return ()
     listed = value if isinstance(value, list | tuple) else [value]
     return tuple(
-        entry if isinstance(entry, str) else _text(column, entry) or ""
-        for entry in listed
-        if not _is_empty(entry)
+        entry if isinstance(entry, str) else _text(column, entry) or "" for entry in listed if not _is_empty(entry)
     )
 
 
@@ -330,9 +328,7 @@ def _path(value: object) -> tuple[str, ...]:
         return ()
     listed = value.split(">") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple) or any(_is_empty(name) for name in listed):
-        raise _RefusedError(
-            code="bad_path", message=f"path is {_short(value)}, and not a list of names or 'A > B > C'"
-        )
+        raise _RefusedError(code="bad_path", message=f"path is {_short(value)}, and not a list of names or 'A > B > C'")
     return tuple(_text("path", name) or "" for name in listed)
 
 

@@ -112,9 +112,7 @@ def most_confused(
         [('a', 'b', 2)]
     """
     right = _one_truth(predicted, truths)
-    pairs = Counter(
-        (truth, answer) for truth, answer in zip(right, predicted, strict=True) if truth != answer
-    )
+    pairs = Counter((truth, answer) for truth, answer in zip(right, predicted, strict=True) if truth != answer)
     ranked = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
     return [(truth, answer, count) for (truth, answer), count in ranked[:top]]
 
@@ -151,9 +149,7 @@ def hierarchical_f1(
     for answer, right in zip(predicted, truths, strict=True):
         if not right:
             raise ValueError(_NO_LABEL.format(answer))
-        fits = [
-            (len(line(answer) & line(truth)), len(line(answer)) + len(line(truth))) for truth in sorted(right)
-        ]
+        fits = [(len(line(answer) & line(truth)), len(line(answer)) + len(line(truth))) for truth in sorted(right)]
         best = max(fits, key=lambda fit: fit[0] / fit[1])
         shared += best[0]
         total += best[1]

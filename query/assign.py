@@ -72,9 +72,7 @@ class Assigner:
         ]
         best = [pairs[0][0] if pairs else None for pairs in ranked]
         evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(ranked)
-        return [
-            self._answer(*one, k=k) for one in zip(ids, ranked, evidence, truncated, strict=True)
-        ]
+        return [self._answer(*one, k=k) for one in zip(ids, ranked, evidence, truncated, strict=True)]
 
     def check(self) -> None:
         """Refuse to answer from nothing.
@@ -84,15 +82,15 @@ class Assigner:
         """
         if self.answerable:
             return
-        have = f"all {len(self.taxonomy)} classes are retired or only group others" if len(self.taxonomy) else "no class"
+        have = (
+            f"all {len(self.taxonomy)} classes are retired or only group others" if len(self.taxonomy) else "no class"
+        )
         message = f"nothing can be assigned: the catalogue has {have}"
         raise EmptyTaxonomyError(message, hint="Add one with `nearclass classes add NAME`, or `classes import FILE`.")
 
     def _live(self, class_ids: Sequence[str], scores: Sequence[float]) -> list[tuple[str, float]]:
         return [
-            (class_id, score)
-            for class_id, score in zip(class_ids, scores, strict=False)
-            if class_id in self.answerable
+            (class_id, score) for class_id, score in zip(class_ids, scores, strict=False) if class_id in self.answerable
         ]
 
     def _answer(
@@ -119,9 +117,7 @@ class Assigner:
             score=round(scores[0], 6),
             confidence=None,
             margin=round(scores[0] - scores[1], 6) if len(scores) > 1 else None,
-            candidates=tuple(
-                Candidate(class_id, path(class_id), round(score, 6)) for class_id, score in ranked[:k]
-            ),
+            candidates=tuple(Candidate(class_id, path(class_id), round(score, 6)) for class_id, score in ranked[:k]),
             evidence=evidence,
             truncated=bool(truncated),
             space=self.space,

@@ -34,9 +34,7 @@ def decide(class_ids: Sequence[str], scores: Sequence[float], rules: Rules, taxo
     """
     best = scores[0]
     if best < rules.novel_below:
-        return Verdict(
-            Decision.NOVEL, None, f"best score {best:.3f} is below {rules.novel_below:.3f}; {rules.basis}"
-        )
+        return Verdict(Decision.NOVEL, None, f"best score {best:.3f} is below {rules.novel_below:.3f}; {rules.basis}")
     alike = [
         class_id
         for class_id, score in zip(class_ids, scores, strict=True)

@@ -41,9 +41,7 @@ class EvidenceReader:
         with self._lock:
             self._kept.clear()
 
-    def nearest(
-        self, class_ids: Sequence[str | None], vectors: NDArray[np.float32]
-    ) -> list[tuple[Evidence, ...]]:
+    def nearest(self, class_ids: Sequence[str | None], vectors: NDArray[np.float32]) -> list[tuple[Evidence, ...]]:
         """For each item the pieces of evidence of its class that are nearest to it, at most three.
 
         Args:

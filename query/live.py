@@ -75,9 +75,7 @@ class LiveSpace:
 
     def _mirror(self) -> MirrorSearch:
         rows = [
-            row
-            for page in self._store.scan(self.place.classes, fields=("class_id", "bias", "vector"))
-            for row in page
+            row for page in self._store.scan(self.place.classes, fields=("class_id", "bias", "vector")) for row in page
         ]
         if not rows:
             return self._empty()

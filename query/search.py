@@ -46,9 +46,7 @@ class ClassSearch(Protocol):
 class MirrorSearch:
     """Exact search over a copy of the class vectors."""
 
-    def __init__(
-        self, class_ids: Sequence[str], vectors: NDArray[np.float32], biases: NDArray[np.float32]
-    ) -> None:
+    def __init__(self, class_ids: Sequence[str], vectors: NDArray[np.float32], biases: NDArray[np.float32]) -> None:
         order = sorted(range(len(class_ids)), key=lambda index: class_ids[index])
         self._ids = [class_ids[index] for index in order]
         self._vectors = np.ascontiguousarray(vectors[order].T)

@@ -1,4 +1,4 @@
-"""The report of an evaluation: how good the answers are, where they fail, and by which rules they were decided."""
+"""The report of an evaluation: how good the answers are, where they fail, and how they were decided."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -138,19 +138,13 @@ def _shares(figures: Evaluation, judged: Sequence[Judged]) -> list[Share]:
     n = figures.n
     shares = []
     if n and figures.accuracy is not None and figures.top5 is not None:
-        shares.append(
-            _share("Right at first", "the nearest class is a right one", round(figures.accuracy * n), n)
-        )
-        shares.append(
-            _share("Right among five", "a right class is among the five nearest", round(figures.top5 * n), n)
-        )
+        shares.append(_share("Right at first", "the nearest class is a right one", round(figures.accuracy * n), n))
+        shares.append(_share("Right among five", "a right class is among the five nearest", round(figures.top5 * n), n))
     assigned = [one for one in judged if one.answer.decision is Decision.ASSIGNED]
     if assigned:
         right = sum(one.answer.class_id in one.truth for one in assigned)
         shares.append(
-            _share(
-                "Precision", "of the items decided as assigned, those that are right", right, len(assigned)
-            )
+            _share("Precision", "of the items decided as assigned, those that are right", right, len(assigned))
         )
     if judged:
         meaning = "of all items, those decided as assigned"
@@ -200,9 +194,7 @@ def _basis(answer: Assignment) -> str:
     return answer.rule.partition("; ")[2]
 
 
-def _class_rows(
-    predicted: Sequence[str], truths: Sequence[frozenset[str]], taxonomy: Taxonomy
-) -> list[ClassRow]:
+def _class_rows(predicted: Sequence[str], truths: Sequence[frozenset[str]], taxonomy: Taxonomy) -> list[ClassRow]:
     answered = Counter(predicted)
     rows = [
         ClassRow(
@@ -229,8 +221,6 @@ def _confusions(
         if answer not in truth:
             titles[min(truth), answer].append(item.title or item.text or item.description or item.id)
     return [
-        Confusion(
-            taxonomy.path(truth), taxonomy.path(answer), count, tuple(titles[truth, answer][:_EXAMPLES])
-        )
+        Confusion(taxonomy.path(truth), taxonomy.path(answer), count, tuple(titles[truth, answer][:_EXAMPLES]))
         for truth, answer, count in most_confused(predicted, truths, _MOST_PAIRS)
     ]

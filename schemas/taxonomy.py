@@ -202,17 +202,14 @@ class Taxonomy:
 
     def leaves(self) -> list[str]:
         """Gives the ids of live classes that have no active child."""
-        return [
-            class_id for class_id in self._order if self.is_live(class_id) and not self._has_active(class_id)
-        ]
+        return [class_id for class_id in self._order if self.is_live(class_id) and not self._has_active(class_id)]
 
     def assignable(self) -> list[str]:
         """Gives the ids of the classes that items may be assigned to: live leaves, unless a class says."""
         return [
             spec.id
             for spec in self
-            if self.is_live(spec.id)
-            and (not self._has_active(spec.id) if spec.assignable is None else spec.assignable)
+            if self.is_live(spec.id) and (not self._has_active(spec.id) if spec.assignable is None else spec.assignable)
         ]
 
     def _has_active(self, class_id: str) -> bool:
@@ -290,9 +287,7 @@ class Taxonomy:
             folded = self._by_name[1]
             close = [folded[name][0] for name in difflib.get_close_matches(name, folded, n=_MAX_SUGGESTIONS)]
         meant = " or ".join(f"{class_id} ({PATH_SEPARATOR.join(self.path(class_id))})" for class_id in close)
-        return ClassNotFoundError(
-            f"there is no class {text!r}", hint=f"Did you mean {meant}?" if meant else ""
-        )
+        return ClassNotFoundError(f"there is no class {text!r}", hint=f"Did you mean {meant}?" if meant else "")
 
     def with_changes(self, upserts: Iterable[ClassSpec], revision: int) -> "Taxonomy":
         """Gives the tree with classes added, or put in the place of those with the same id.

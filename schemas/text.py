@@ -15,15 +15,15 @@ _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff]+")
 _SPACES: Final = re.compile(r"\s+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # Bytes of UTF-8 read as Latin-1 or Windows-1252 nearly always show one of these; repairing is slow, so look first.
-_MOJIBAKE: Final = re.compile("[ÂÃâåæçèéÐÑðï][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]")
+_MOJIBAKE: Final = re.compile("[ÂÃâåæçèéÐÑðï][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]")  # noqa: RUF001 - these are what to look for
 
 _PASSES: Final = 8
 
 
 def canonical(text: str) -> str:
-    """The text in NFC, mojibake repaired, control characters out, runs of white space as one space.
+    r"""The text in NFC, mojibake repaired, control characters out, runs of white space as one space.
 
-    >>> canonical(" Cafe\\u0301\\x00  cr\\u00c3\\u00a8me ")
+    >>> canonical(" Cafe\u0301\x00  cr\u00c3\u00a8me ")
     'Café crème'
     """
     if text.isascii():

@@ -61,9 +61,7 @@ def connect(
     options: dict[str, Any] = {"grpc_options": {"grpc.keepalive_time_ms": _KEEPALIVE_MS}}
     if tls_ca is not None:
         if not address.url.startswith("https://") or not tls_ca.is_file():
-            raise ConfigError(
-                f"certificate {tls_ca} needs to be a file, and the address to begin with https://"
-            )
+            raise ConfigError(f"certificate {tls_ca} needs to be a file, and the address to begin with https://")
         options |= {"server_pem_path": str(tls_ca), "secure": True}
     _probe(address, timeout_s)
     client = import_client()

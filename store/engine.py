@@ -189,9 +189,7 @@ class Engine:
         except Exception as error:  # The engine raises whatever its index library does.
             if not (moved := move_sidecars_aside(self.path / "collections" / name)):
                 raise
-            message = (
-                f"index of {name!r} is built again, its files cannot be read: {error}; moved to {moved[0]}"
-            )
+            message = f"index of {name!r} is built again, its files cannot be read: {error}; moved to {moved[0]}"
             logger.warning(message)
             self.notes.append(message)
             collection.load()
@@ -218,9 +216,7 @@ class Engine:
         if os.name == "posix":
             base = tempfile.gettempdir()
             with contextlib.suppress(OSError, RuntimeError):
-                folder = tempfile.mkdtemp(
-                    prefix="nearclass-", dir=base if len(base) < _SOCKET_LENGTH else "/tmp"
-                )
+                folder = tempfile.mkdtemp(prefix="nearclass-", dir=base if len(base) < _SOCKET_LENGTH else "/tmp")
                 self._socket = Path(folder) / "engine"
                 server.add_insecure_port(f"unix:{self._socket}")
                 return f"unix:{self._socket}"

@@ -37,9 +37,7 @@ def render(where: Filter | None) -> str:
             return ""
         case Compare(field, op, value):
             if op not in _OPERATORS:
-                raise StoreError(
-                    f"unknown operator {op!r} in a filter", hint=f"use one of {sorted(_OPERATORS)}"
-                )
+                raise StoreError(f"unknown operator {op!r} in a filter", hint=f"use one of {sorted(_OPERATORS)}")
             return f"{_field(field)} {op} {_literal(value)}"
         case In(field, values):
             return f"{_field(field)} in [{', '.join(map(_literal, values))}]"

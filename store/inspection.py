@@ -24,9 +24,7 @@ _MAGIC: Final = b"PAR1"
 _RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Room for manifests, logs and rounding."""
 
-_HINT: Final = (
-    "copy the whole database directory before anything else; then restore a backup or load the data again"
-)
+_HINT: Final = "copy the whole database directory before anything else; then restore a backup or load the data again"
 
 
 def check_files(database: Path) -> None:
@@ -62,9 +60,7 @@ def check_writable(database: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise StoreError(
-            f"cannot write to {database}: {error}", hint="give a path that this user may write"
-        ) from error
+        raise StoreError(f"cannot write to {database}: {error}", hint="give a path that this user may write") from error
 
 
 def check_free_space(database: Path, needed: int) -> None:
@@ -125,9 +121,7 @@ def _collections(database: Path) -> Iterator[Path]:
     roots: Iterable[Path] = [database / "collections", *database.glob("databases/*/collections")]
     for root in roots:
         if root.is_dir():
-            yield from (
-                path for path in sorted(root.iterdir()) if (path / "schema.json").exists() or _has_data(path)
-            )
+            yield from (path for path in sorted(root.iterdir()) if (path / "schema.json").exists() or _has_data(path))
 
 
 def _has_data(path: Path) -> bool:

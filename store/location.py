@@ -45,9 +45,7 @@ def locate(uri: str) -> ServerAddress | DirectoryAddress:
         StoreError: The path leads to a file, not to a directory.
     """
     if not isinstance(uri, str) or not uri.strip() or "\0" in uri:
-        raise ConfigError(
-            f"not an address of Milvus: {uri!r}", hint="give a path, or a URL such as http://host:19530"
-        )
+        raise ConfigError(f"not an address of Milvus: {uri!r}", hint="give a path, or a URL such as http://host:19530")
     scheme, colon, _ = uri.partition(":")
     if "://" in uri or (colon and scheme == "unix"):
         return _server(uri, scheme.lower())
@@ -58,18 +56,14 @@ def locate(uri: str) -> ServerAddress | DirectoryAddress:
 
 def _server(uri: str, scheme: str) -> ServerAddress:
     if scheme not in _SCHEMES:
-        raise ConfigError(
-            f"address has the unknown scheme {scheme!r}", hint=f"use one of {', '.join(_SCHEMES)}"
-        )
+        raise ConfigError(f"address has the unknown scheme {scheme!r}", hint=f"use one of {', '.join(_SCHEMES)}")
     if scheme == "unix":
         return ServerAddress(uri, "", 0, "", "")
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(
-            f"address of Milvus cannot be read: {error}", hint="write http://host:19530"
-        ) from error
+        raise ConfigError(f"address of Milvus cannot be read: {error}", hint="write http://host:19530") from error
     if not host or parts.query or parts.fragment:
         raise ConfigError(f"address of Milvus with no host or with more than a host: {_shown(uri)!r}")
     port = port or (443 if scheme == "https" else _DEFAULT_PORT)

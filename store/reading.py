@@ -58,16 +58,12 @@ def query(
         if session.lite:
             rows += _query_lite(session, name, part, fields, limit, strong=strong)
         else:
-            rows += [
-                row for page in _pages(session, name, part, fields, limit, strong=strong) for row in page
-            ]
+            rows += [row for page in _pages(session, name, part, fields, limit, strong=strong) for row in page]
     rows.sort(key=lambda row: str(row[KEY]))
     return rows[:limit]
 
 
-def scan(
-    session: Session, name: str, where: Filter | None, fields: Sequence[str], page: int
-) -> Iterator[list[Row]]:
+def scan(session: Session, name: str, where: Filter | None, fields: Sequence[str], page: int) -> Iterator[list[Row]]:
     """Rows that match, in pages; a row that is deleted meanwhile may be missing, none comes twice."""
     if page < 1:
         raise StoreError(f"a page of {page} rows is too short")
@@ -184,9 +180,7 @@ def _fields(entity: Mapping[str, Any], wanted: Sequence[str]) -> Row:
 
 def _check_dim(session: Session, name: str, dim: int) -> None:
     timeout_s = session.timeout_s
-    answer = session.read(
-        "describe", name, lambda client: client.describe_collection(name, timeout=timeout_s)
-    )
+    answer = session.read("describe", name, lambda client: client.describe_collection(name, timeout=timeout_s))
     stored = described(answer)[VECTOR]
     if stored != f"FLOAT_VECTOR({dim})":
         raise StoreError(

@@ -10,9 +10,7 @@ __all__ = ["watch"]
 
 logger = logging.getLogger("nearclass.store")
 
-_LOSS: Final = re.compile(
-    r"WAL recovery stopped|manifest references missing|manifest\.json\.prev|falling back to"
-)
+_LOSS: Final = re.compile(r"WAL recovery stopped|manifest references missing|manifest\.json\.prev|falling back to")
 
 
 class _Watch(logging.Handler):

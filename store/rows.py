@@ -31,9 +31,7 @@ _Column = tuple[list[Any], list[int]]
 """Values ready to send, and the bytes of each."""
 
 
-def batches(
-    spec: CollectionSpec, rows: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def batches(spec: CollectionSpec, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Rows ready to send and their size in bytes, batch by batch; of rows with one key, the last.
 
     Every row is checked before the first batch is made, so that a bad row leaves nothing half written.

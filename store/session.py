@@ -91,9 +91,7 @@ class Session:
         with self._gate.shared():
             return self._call(action, name, call)
 
-    def write(
-        self, action: str, name: str, call: Callable[["MilvusClient"], Result], *, size: int = 0
-    ) -> Result:
+    def write(self, action: str, name: str, call: Callable[["MilvusClient"], Result], *, size: int = 0) -> Result:
         """Answer of a call that changes a collection, made while no other changes the same one.
 
         Args:

@@ -118,14 +118,12 @@ def check_same(stored: Space, configured: Space) -> None:
     if stored.fingerprint == configured.fingerprint:
         return
     different = sorted(
-        key
-        for key in {*stored.details, *configured.details}
-        if stored.details.get(key) != configured.details.get(key)
+        key for key in {*stored.details, *configured.details} if stored.details.get(key) != configured.details.get(key)
     )
+    sides = [f"{one.name} (dimension {one.dim}, encoder {one.encoder or 'none'})" for one in (stored, configured)]
     message = (
-        f"the catalogue's vectors were made in the space {stored.name} (dimension {stored.dim}, encoder "
-        f"{stored.encoder or 'none'}), and the configured one is {configured.name} (dimension {configured.dim}, encoder "
-        f"{configured.encoder or 'none'}); different: {', '.join(different) or 'the fingerprint'}"
+        f"the catalogue's vectors were made in the space {sides[0]}, and the configured one is {sides[1]}; "
+        f"different: {', '.join(different) or 'the fingerprint'}"
     )
     raise SpaceMismatchError(
         message,

@@ -67,9 +67,7 @@ class Store:
             StoreUnavailableError: No server answers.
             StoreDamagedError: Files of the database cannot be read.
         """
-        return cls(
-            Session(uri, token=token or "", database=database or "", tls_ca=tls_ca, timeout_s=timeout_s)
-        )
+        return cls(Session(uri, token=token or "", database=database or "", tls_ca=tls_ca, timeout_s=timeout_s))
 
     @property
     def embedded(self) -> bool:
@@ -122,9 +120,7 @@ class Store:
                 return
             schema, timeout_s = schema_of(spec), session.write_timeout_s
             try:
-                session.write(
-                    "create", name, lambda c: c.create_collection(name, schema=schema, timeout=timeout_s)
-                )
+                session.write("create", name, lambda c: c.create_collection(name, schema=schema, timeout=timeout_s))
             except StoreError:
                 if not self._is_same(name, spec):  # Another process may have been faster.
                     raise
@@ -150,9 +146,7 @@ class Store:
             if before == alias:
                 raise StoreError(f"{alias!r} is a collection and cannot be an alias of {target!r}")
             if before is None:
-                session.write(
-                    "create alias", alias, lambda c: c.create_alias(target, alias, timeout=timeout_s)
-                )
+                session.write("create alias", alias, lambda c: c.create_alias(target, alias, timeout=timeout_s))
             elif before != target:
                 session.write("alter alias", alias, lambda c: c.alter_alias(target, alias, timeout=timeout_s))
 
@@ -197,9 +191,7 @@ class Store:
         if matches_nothing(where):
             return
         if not render(where):
-            raise StoreError(
-                f"an empty filter would delete every row of {name!r}", hint="drop the collection instead"
-            )
+            raise StoreError(f"an empty filter would delete every row of {name!r}", hint="drop the collection instead")
         session, target = self._session, self._physical(name)
         for part in split(where):
             call = partial(_delete, name=target, expression=render(part), timeout_s=session.write_timeout_s)
@@ -253,9 +245,7 @@ class Store:
             fields: Names of the fields to return with each hit.
             strong: Whether rows just written must be seen; a server needs 0.2 s for that (measured on 2.3.5).
         """
-        return reading.search(
-            self._session, check_name(name), check_queries(vectors), k, where, fields, strong=strong
-        )
+        return reading.search(self._session, check_name(name), check_queries(vectors), k, where, fields, strong=strong)
 
     def count(self, name: str, where: Filter | None = None) -> int:
         """How many rows match, those just written included."""
@@ -274,9 +264,7 @@ class Store:
 
     def _describe(self, name: str) -> Mapping[str, Any]:
         timeout_s = self._session.timeout_s
-        answer = self._session.read(
-            "describe", name, lambda c: c.describe_collection(name, timeout=timeout_s)
-        )
+        answer = self._session.read("describe", name, lambda c: c.describe_collection(name, timeout=timeout_s))
         return dict(answer)
 
     def _is_same(self, name: str, spec: CollectionSpec) -> bool:

@@ -39,9 +39,7 @@ _UNAVAILABLE_TEXT: Final = re.compile(
 _MISSING_TEXT: Final = re.compile(
     r"can't find collection|collection not (found|exist)|collection '[^']*' does not exist", re.IGNORECASE
 )
-_NOT_LOADED_TEXT: Final = re.compile(
-    r"collection[^,]*not (been )?(fully )?loaded|in state 'released'", re.IGNORECASE
-)
+_NOT_LOADED_TEXT: Final = re.compile(r"collection[^,]*not (been )?(fully )?loaded|in state 'released'", re.IGNORECASE)
 _TOO_LARGE_TEXT: Final = re.compile(r"message larger than max|trying to send message larger", re.IGNORECASE)
 _FULL_TEXT: Final = re.compile(
     r"errno 28|no space left|errno 122|disk quota|quota exceeded|memory limit exceeded|force deny",
@@ -90,33 +88,21 @@ def translate(error: Exception, action: str, target: str) -> StoreError:  # noqa
     if _is_too_large(code, text):
         return TooLargeError(f"{where}: {text}", hint="send or ask for less at a time")
     if _is_authentication(code, text):
-        return StoreError(
-            f"{where}: access refused: {text}", hint="check the token: 'user:password' or an API key"
-        )
+        return StoreError(f"{where}: access refused: {text}", hint="check the token: 'user:password' or an API key")
     if code in _MISSING or _MISSING_TEXT.search(text):
         return CollectionMissingError(f"{where}: {text}")
     if code in _NOT_LOADED or _NOT_LOADED_TEXT.search(text):
         return NotLoadedError(f"{where}: {text}")
-    if (
-        code in _DENIED
-        or getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
-        or _FULL_TEXT.search(text)
-    ):
-        return StoreWriteError(
-            f"{where}: no space left: {text}", hint="free disk space or raise the quota, then retry"
-        )
+    if code in _DENIED or getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or _FULL_TEXT.search(text):
+        return StoreWriteError(f"{where}: no space left: {text}", hint="free disk space or raise the quota, then retry")
     if _is_unavailable(code, text):
-        return StoreUnavailableError(
-            f"{where}: no answer: {text}", hint="check that Milvus runs and is reachable"
-        )
+        return StoreUnavailableError(f"{where}: no answer: {text}", hint="check that Milvus runs and is reachable")
     if code == "UNIMPLEMENTED":
         return StoreError(f"{where}: {text}", hint="this needs Milvus 2.3.5 or newer, at its gRPC port")
     if isinstance(error, PermissionError):
         return StoreError(f"{where}: {text}", hint="give this user read and write access")
     if _is_damage(error, text):
-        return StoreDamagedError(
-            f"{where}: {text}", hint="restore the database from a copy, or load the data again"
-        )
+        return StoreDamagedError(f"{where}: {text}", hint="restore the database from a copy, or load the data again")
     return StoreError(f"{where}: {text}")
 
 

@@ -72,7 +72,10 @@ def test_an_edit_moves_the_class_vector(catalog):
 
 def test_a_retired_branch_is_not_answered_until_it_is_restored(catalog):
     catalog.classes.retire("shoes")
-    assert not {c.class_id for c in catalog.assign("running shoes", k=20)[0].candidates} & {"running", "boots"}
+    assert not {c.class_id for c in catalog.assign("running shoes", k=20)[0].candidates} & {
+        "running",
+        "boots",
+    }
     catalog.classes.restore("shoes")
     assert catalog.assign("light shoes for runners")[0].class_id == "running"
 
@@ -215,7 +218,12 @@ def server(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--data-dir", str(tmp_path / "server")]
+    command = [
+        str(Path(sys.executable).with_name("milvus-lite")),
+        "server",
+        "--data-dir",
+        str(tmp_path / "server"),
+    ]
     log = (tmp_path / "server.log").open("wb")
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port), "--max-workers", "1"], stdout=log, stderr=log
@@ -254,8 +262,14 @@ def test_a_class_added_by_another_process_is_used_within_two_seconds(server, sho
         other = subprocess.Popen([sys.executable, "-c", ADD, server], stdout=subprocess.PIPE, text=True)
         assert other.stdout is not None
         for line, done in (
-            ("added", lambda: catalog.assign("device to read e-books on")[0].class_id == "computers/e-readers"),
-            ("retired", lambda: "boots" not in {c.class_id for c in catalog.assign("boots", k=20)[0].candidates}),
+            (
+                "added",
+                lambda: catalog.assign("device to read e-books on")[0].class_id == "computers/e-readers",
+            ),
+            (
+                "retired",
+                lambda: "boots" not in {c.class_id for c in catalog.assign("boots", k=20)[0].candidates},
+            ),
         ):
             assert other.stdout.readline().strip() == line
             since = time.monotonic()

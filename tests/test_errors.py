@@ -27,9 +27,7 @@ def _drawn() -> dict[str, tuple[str | None, int | None, bool]]:
 
 
 DRAWN = _drawn()
-CLASSES = {
-    name: one for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, NearclassError)
-}
+CLASSES = {name: one for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, NearclassError)}
 
 
 def test_the_drawing_has_every_class_and_no_other() -> None:

@@ -86,9 +86,7 @@ MERCHANT_COLUMNS: Final = frozenset(
 )
 """Source: Google Merchant Center product data specification, https://support.google.com/merchants/answer/7052112"""
 
-_MERCHANT_MARKS: Final = frozenset(
-    {"google_product_category", "product_type", "image_link", "availability", "gtin"}
-)
+_MERCHANT_MARKS: Final = frozenset({"google_product_category", "product_type", "image_link", "availability", "gtin"})
 _SHOPIFY_MARKS: Final = frozenset(
     {
         "body_html",

@@ -120,9 +120,7 @@ def detect(columns: Iterable[str], kind: Kind = "table") -> ColumnMapping:
             names[key] = column
     fields: dict[str, str] = {}
     for name, synonyms in SYNONYMS.items():
-        wanted = (
-            ("handle", "url_handle", *synonyms) if name == "id" and kind == "shopify_products" else synonyms
-        )
+        wanted = ("handle", "url_handle", *synonyms) if name == "id" and kind == "shopify_products" else synonyms
         found = next((names.pop(synonym) for synonym in wanted if synonym in names), None)
         if found is not None:
             fields[name] = found
@@ -175,9 +173,7 @@ def _mapped(values: dict[str, Any], fields: Mapping[str, str], default_id: str |
     texts = {key: text(found[key], key) for key in _CONTENT if key in found}
     numbers = vector(found["vector"]) if "vector" in found else None
     if numbers is None and not any(texts.values()):
-        raise RowProblemError(
-            Code.NO_CONTENT, "none of title, description, text, image and vector holds anything"
-        )
+        raise RowProblemError(Code.NO_CONTENT, "none of title, description, text, image and vector holds anything")
     labels = [one for key in ("label", "labels") if key in found for one in name_list(found[key], key)]
     used = set(fields.values())
     extra = {

@@ -36,9 +36,7 @@ def check_feed(content: Content) -> None:
             raise InputError(message) from error
     if feed.root is not None and feed.root not in _ROOTS:
         message = f"{name}: is not a product feed: its outermost element is <{feed.root}>"
-        raise InputError(
-            message, hint="Feeds in RSS and Atom can be read; write anything else as CSV or JSONL."
-        )
+        raise InputError(message, hint="Feeds in RSS and Atom can be read; write anything else as CSV or JSONL.")
 
 
 def read_feed(content: Content, start: int = 0) -> Iterator[RawRow | BadRow]:
@@ -149,9 +147,7 @@ class _Feed:
         return repr(self._item.values).encode("utf-8", "replace")[:MAX_RAW_BYTES] if self._item else b""
 
     def _refuse(self, *_: object) -> None:
-        raise DamagedStreamError(
-            Code.DAMAGED_FILE, "the XML declares entities, which are not expanded for safety"
-        )
+        raise DamagedStreamError(Code.DAMAGED_FILE, "the XML declares entities, which are not expanded for safety")
 
     def _entity(self, name: str, _parameter: bool) -> None:  # noqa: FBT001  the parser calls it
         self._text(html.entities.html5.get(f"{name};", f"&{name};"))

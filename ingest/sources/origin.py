@@ -93,9 +93,7 @@ class RemoteOrigin:
         except Exception as error:  # every driver raises errors of its own
             raise unreadable(self.name, error) from error
         self.size: int | None = facts.get("size")
-        stamp = next(
-            (facts[key] for key in ("mtime", "LastModified", "ETag", "updated") if facts.get(key)), ""
-        )
+        stamp = next((facts[key] for key in ("mtime", "LastModified", "ETag", "updated") if facts.get(key)), "")
         self.identity = _digest(self.name, self.size or 0, stamp, head)
 
     def open(self) -> BinaryIO:

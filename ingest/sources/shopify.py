@@ -16,9 +16,7 @@ _BLOCK: Final = re.compile(r"<(?:br|/?p|/?div|/?li|/?ul|/?ol|/?tr|/?h[1-6])\b[^<
 _TAG: Final = re.compile(r"</?[a-zA-Z!?][^<>]*+>")
 
 
-def join_variants(
-    rows: Iterator[RawRow | BadRow], columns: list[str], start: int = 0
-) -> Iterator[RawRow | BadRow]:
+def join_variants(rows: Iterator[RawRow | BadRow], columns: list[str], start: int = 0) -> Iterator[RawRow | BadRow]:
     """Yield one row for each run of rows with the same handle: the first, filled up from the others."""
     names = {normalise(column): column for column in columns}
     handle = names.get("handle") or names.get("url_handle") or ""

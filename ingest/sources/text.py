@@ -25,9 +25,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_SURROGATE: Final = (
-    "\udcff"  # UTF-8 does not allow it, so a line that holds one is rejected like any bad line
-)
+_SURROGATE: Final = "\udcff"  # UTF-8 does not allow it, so a line that holds one is rejected like any bad line
 _COMMON: Final = (
     "utf-8",
     "latin-1",
@@ -74,9 +72,7 @@ class Content:
         """Return the first bytes of the text, at least one line, or up to ``size`` where it is given."""
         data = self._unpacked_head(size)[len(self._bom) :]
         return (
-            data
-            if self.codec == "utf-8"
-            else b"".join(_transcode(iter([data]), self.codec, _SURROGATE, final=False))
+            data if self.codec == "utf-8" else b"".join(_transcode(iter([data]), self.codec, _SURROGATE, final=False))
         )
 
     def _unpacked_head(self, size: int) -> bytes:

@@ -62,15 +62,11 @@ def user_id(value: Any) -> str:
     if isinstance(value, str):
         name = value.strip()
         if bad := _BAD_IN_ID.search(name):
-            raise RowProblemError(
-                Code.BAD_ID, f"the id {name[:80]!r} contains the character U+{ord(bad[0]):04X}"
-            )
+            raise RowProblemError(Code.BAD_ID, f"the id {name[:80]!r} contains the character U+{ord(bad[0]):04X}")
     else:
         name = _number_id(value)
     if len(name) > MAX_ID_BYTES or len(name.encode()) > MAX_ID_BYTES:
-        raise RowProblemError(
-            Code.ID_TOO_LONG, f"the id is {len(name.encode())} bytes long; at most {MAX_ID_BYTES}"
-        )
+        raise RowProblemError(Code.ID_TOO_LONG, f"the id is {len(name.encode())} bytes long; at most {MAX_ID_BYTES}")
     return name
 
 
@@ -99,9 +95,7 @@ def text(value: Any, field: str) -> str | None:
     plain = _plain(value)
     words: str = plain if isinstance(plain, str) else _number_text(plain, field)
     if len(words) > MAX_TEXT_BYTES or (4 * len(words) > MAX_TEXT_BYTES and _size(words) > MAX_TEXT_BYTES):
-        raise RowProblemError(
-            Code.TEXT_TOO_LARGE, f"{field} is {_size(words)} bytes long; at most {MAX_TEXT_BYTES}"
-        )
+        raise RowProblemError(Code.TEXT_TOO_LARGE, f"{field} is {_size(words)} bytes long; at most {MAX_TEXT_BYTES}")
     if words.isprintable():
         return words
     clean = _CONTROL.sub(" ", _repaired(words))
@@ -129,9 +123,7 @@ def vector(value: Any) -> tuple[float, ...]:
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError:
-            raise RowProblemError(
-                Code.BAD_VECTOR, "vector is a text, and not a JSON list of numbers"
-            ) from None
+            raise RowProblemError(Code.BAD_VECTOR, "vector is a text, and not a JSON list of numbers") from None
     if hasattr(value, "tolist"):
         value = value.tolist()
     if not isinstance(value, (list, tuple)) or not value:
@@ -204,9 +196,7 @@ def _compound(value: Any, field: str, depth: int) -> Any:
         return [attribute(one, field, depth) for one in value]
     plain = value.tolist() if hasattr(value, "tolist") else _plain(value)
     if plain is value:
-        raise RowProblemError(
-            Code.BAD_VALUE, f"{field} is a {type(value).__name__}, which JSON does not have"
-        )
+        raise RowProblemError(Code.BAD_VALUE, f"{field} is a {type(value).__name__}, which JSON does not have")
     return attribute(plain, field, depth)
 
 

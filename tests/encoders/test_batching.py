@@ -17,9 +17,7 @@ def test_every_text_is_in_exactly_one_batch(lengths: list[int], tokens: int) -> 
 
 
 @given(_LENGTHS, st.integers(1, 3000))
-def test_a_batch_has_no_more_padded_tokens_than_allowed_unless_it_is_one_text(
-    lengths: list[int], tokens: int
-) -> None:
+def test_a_batch_has_no_more_padded_tokens_than_allowed_unless_it_is_one_text(lengths: list[int], tokens: int) -> None:
     for batch in by_length(lengths, tokens):
         assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= tokens
 

@@ -129,9 +129,7 @@ def test_two_threads_get_the_vectors_that_one_gets(model_dir: Path, encoder: Tex
 
     def work(who: int) -> None:
         start.wait()
-        found[who] = np.vstack(
-            [fresh.encode(texts[at : at + 10], Role.ITEM).vectors for at in range(0, 40, 10)]
-        )
+        found[who] = np.vstack([fresh.encode(texts[at : at + 10], Role.ITEM).vectors for at in range(0, 40, 10)])
 
     threads = [threading.Thread(target=work, args=(who,)) for who in range(2)]
     for thread in threads:
@@ -166,9 +164,7 @@ def test_a_prompt_counts_towards_the_tokens_that_are_read(model_dir: Path) -> No
     assert prompted.encode(texts, Role.CLASS).truncated.tolist() == [False, False]
 
 
-def test_bfloat16_is_taken_only_where_its_vectors_are_equivalent(
-    model_dir: Path, encoder: TextEncoder
-) -> None:
+def test_bfloat16_is_taken_only_where_its_vectors_are_equivalent(model_dir: Path, encoder: TextEncoder) -> None:
     wished = TextEncoder(encoder._model, device="cpu", precision="bfloat16")
     assert wished.running in {"cpu bfloat16", "cpu float32"}
     texts = ["kettle", "stainless steel kettle, 1.7 l", "how do I change my address?"]
@@ -218,9 +214,7 @@ def test_a_plain_transformer_is_pooled_by_the_mean(copy: Path, encoder: TextEnco
     assert plain.space.details["modules"][0]["modes"] == ["mean"]
 
 
-def test_a_model_saved_by_the_library_reads_as_many_tokens_as_the_library(
-    tmp_path: Path, model_dir: Path
-) -> None:
+def test_a_model_saved_by_the_library_reads_as_many_tokens_as_the_library(tmp_path: Path, model_dir: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(model_dir), device="cpu")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nearclass.errors import InputError
 from nearclass.ingest.rejects import RejectWriter
 from nearclass.ingest.sources import BadRow
@@ -16,9 +17,7 @@ def bad(row: Any, line: int = 1) -> BadRow:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return [
-        json.loads(line) for line in path.read_text("ascii" if path.suffix == ".a" else "utf-8").splitlines()
-    ]
+    return [json.loads(line) for line in path.read_text("ascii" if path.suffix == ".a" else "utf-8").splitlines()]
 
 
 def test_no_reject_makes_no_file(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ import pytest
 from nearclass.errors import NearclassError
 from nearclass.ingest import run as run_module
 
-TITLES = ["steel kettle", "gaming laptop", "leather boots", "garden hose 20 m", "trail running shoes", "bread toaster"]
+TITLES = [
+    "steel kettle",
+    "gaming laptop",
+    "leather boots",
+    "garden hose 20 m",
+    "trail running shoes",
+    "bread toaster",
+]
 
 
 def write_jsonl(path, rows):
@@ -22,7 +29,12 @@ def many(count):
 def test_ok_unchanged_and_rejected_sum_to_the_rows_read(catalog, tmp_path):
     catalog.ingest([write_jsonl(tmp_path / "a.jsonl", many(3))])
     path = tmp_path / "b.jsonl"
-    rows = [*map(json.dumps, many(5)), "{broken", json.dumps({"id": "", "title": "no id"}), json.dumps({"id": "y"})]
+    rows = [
+        *map(json.dumps, many(5)),
+        "{broken",
+        json.dumps({"id": "", "title": "no id"}),
+        json.dumps({"id": "y"}),
+    ]
     path.write_text("\n".join([*rows, json.dumps({"id": "i4", "title": "newer"})]))
     counts = catalog.ingest([str(path)], rejects=tmp_path / "r.jsonl")
     assert counts.read == 9
@@ -45,7 +57,10 @@ def test_columns_are_mapped_by_flag_and_remembered_for_the_source(catalog, tmp_p
 
 
 def test_labels_are_kept_and_count_as_confirmed_only_when_said(catalog, tmp_path):
-    rows = [{"id": "1", "title": "steel kettle", "label": "boots"}, {"id": "2", "title": "x y", "label": "nowhere"}]
+    rows = [
+        {"id": "1", "title": "steel kettle", "label": "boots"},
+        {"id": "2", "title": "x y", "label": "nowhere"},
+    ]
     path = write_jsonl(tmp_path / "a.jsonl", rows)
     catalog.ingest([path])
     assert catalog.items().get("1").attributes == {"label": "boots"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nearclass.ingest.sources import BadRow, RawRow
 from nearclass.ingest.taxonomy import (
     ClassFile,
@@ -75,9 +76,7 @@ def test_a_path_finds_a_parent_that_itself_says_its_parent() -> None:
 
 
 def test_classes_that_stand_only_in_paths_are_made_up_once() -> None:
-    found = read(
-        {"path": "Home > Kitchen > Pans"}, {"id": "x", "path": "home>kitchen >Kettles"}, {"path": "Toys"}
-    )
+    found = read({"path": "Home > Kitchen > Pans"}, {"id": "x", "path": "home>kitchen >Kettles"}, {"path": "Toys"})
     assert places(found) == [
         ("home", "Home", None),
         ("home/kitchen", "Kitchen", "home"),
@@ -316,9 +315,7 @@ def test_rows_that_are_each_others_parents_are_rejected() -> None:
 
 
 def test_what_is_below_a_rejected_row_is_rejected_and_not_hung_elsewhere() -> None:
-    found = read(
-        {"id": "1", "path": "A", "vector": "x"}, {"path": "A > B"}, {"path": "A > C > D"}, {"path": "E"}
-    )
+    found = read({"id": "1", "path": "A", "vector": "x"}, {"path": "A > B"}, {"path": "A > C > D"}, {"path": "E"})
     assert rejected(found) == [(1, "bad_vector"), (2, "orphan_parent"), (3, "orphan_parent")]
     assert places(found) == [("e", "E", None)]
 
@@ -371,9 +368,7 @@ def test_a_change_that_the_tree_does_not_allow_is_rejected(existing: Taxonomy) -
 
 
 def test_a_class_that_the_file_moves_is_not_found_at_its_old_path(existing: Taxonomy) -> None:
-    found = read(
-        {"path": "Home > Kitchen > Kettles"}, {"id": "k", "name": "Cooking", "parent": "h"}, existing=existing
-    )
+    found = read({"path": "Home > Kitchen > Kettles"}, {"id": "k", "name": "Cooking", "parent": "h"}, existing=existing)
     assert places(found) == [
         ("home/kitchen", "Kitchen", "h"),
         ("home/kitchen/kettles", "Kettles", "home/kitchen"),
@@ -405,9 +400,7 @@ def forests(draw: st.DrawFn) -> list[ClassSpec]:
             vector=draw(st.none() | st.tuples(st.floats(0.1, 1), st.floats(-1, 1))),
             assignable=draw(st.none() | st.booleans()),
             state=draw(st.sampled_from(list(ClassState))),
-            attributes=draw(
-                st.dictionaries(st.text(max_size=5), WORDS | st.none() | st.booleans(), max_size=2)
-            ),
+            attributes=draw(st.dictionaries(st.text(max_size=5), WORDS | st.none() | st.booleans(), max_size=2)),
         )
         for index, name in enumerate(names)
     ]

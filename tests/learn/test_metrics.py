@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as reference
+from sklearn.calibration import calibration_curve
+
 from nearclass.learn.metrics import (
     ClassReport,
     accuracy,
@@ -19,8 +22,6 @@ from nearclass.learn.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
-from sklearn import metrics as reference
-from sklearn.calibration import calibration_curve
 
 LABELS = st.sampled_from("abcde")
 PAIRS = st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=40)
@@ -36,9 +37,7 @@ def one_each(labels: Sequence[str]) -> list[frozenset[str]]:
 def test_accuracy_and_macro_f1_are_those_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     predicted, truths = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     assert accuracy(predicted, one_each(truths)) == pytest.approx(reference.accuracy_score(truths, predicted))
-    expected = reference.f1_score(
-        truths, predicted, labels=sorted(set(truths)), average="macro", zero_division=0
-    )
+    expected = reference.f1_score(truths, predicted, labels=sorted(set(truths)), average="macro", zero_division=0)
     assert macro_f1(predicted, one_each(truths)) == pytest.approx(expected)
 
 
@@ -80,9 +79,7 @@ def test_hierarchical_f1_counts_shared_ancestors() -> None:
     assert hierarchical_f1(["a1"], one_each(["a2"]), above) == pytest.approx(2 / 3)
     assert hierarchical_f1(["a"], one_each(["a2"]), above) == pytest.approx(2 * 2 / (2 + 3))
     assert hierarchical_f1(["s"], one_each(["a2"]), above) == 0
-    assert hierarchical_f1(["a1", "s"], one_each(["a2", "s"]), above) == pytest.approx(
-        2 * 3 / (3 + 3 + 1 + 1)
-    )
+    assert hierarchical_f1(["a1", "s"], one_each(["a2", "s"]), above) == pytest.approx(2 * 3 / (3 + 3 + 1 + 1))
 
 
 def test_hierarchical_f1_takes_the_right_label_that_fits_best() -> None:
@@ -90,11 +87,7 @@ def test_hierarchical_f1_takes_the_right_label_that_fits_best() -> None:
     assert hierarchical_f1(["a1"], truths, ABOVE.__getitem__) == pytest.approx(2 / 3)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(sorted(ABOVE)), st.sampled_from(sorted(ABOVE))), min_size=1, max_size=20
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from(sorted(ABOVE)), st.sampled_from(sorted(ABOVE))), min_size=1, max_size=20))
 def test_hierarchical_f1_is_micro_f1_over_the_ancestor_sets(pairs: list[tuple[str, str]]) -> None:
     names = sorted(ABOVE)
 

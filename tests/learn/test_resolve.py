@@ -25,7 +25,9 @@ def test_every_text_of_a_class_speaks_for_it():
 
 
 def test_a_text_that_recurs_counts_once():
-    assert texts_of(ClassSpec("k", "Kettles", None, ("Kettles",), (" Kettles ",)), class_id="k") == [(Kind.NAME, "Kettles")]
+    assert texts_of(ClassSpec("k", "Kettles", None, ("Kettles",), (" Kettles ",)), class_id="k") == [
+        (Kind.NAME, "Kettles")
+    ]
 
 
 def test_a_name_written_as_an_identifier_is_read_as_words():

@@ -23,7 +23,10 @@ def test_nine_in_ten_unrelated_texts_score_below_the_threshold():
 def test_the_thresholds_move_with_the_space():
     rng = np.random.default_rng(0)
     classes, background = unit(rng.normal(size=(50, 32))), unit(rng.normal(size=(60, 32)))
-    near = unit(np.hstack([classes, np.full((50, 1), 1.5)])), unit(np.hstack([background, np.full((60, 1), 1.5)]))
+    near = (
+        unit(np.hstack([classes, np.full((50, 1), 1.5)])),
+        unit(np.hstack([background, np.full((60, 1), 1.5)])),
+    )
     assert label_free_rules(*near).novel_below > label_free_rules(classes, background).novel_below + 0.3
 
 

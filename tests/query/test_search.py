@@ -32,7 +32,14 @@ def build(request, store):
         spec = classes_spec(vectors.shape[1])
         store.create(name, spec)
         rows = [
-            {"key": key_of(one), "vector": vector, "class_id": one, "bias": float(bias), "digest": "", "revision": 1}
+            {
+                "key": key_of(one),
+                "vector": vector,
+                "class_id": one,
+                "bias": float(bias),
+                "digest": "",
+                "revision": 1,
+            }
             for one, vector, bias in zip(ids, vectors, biases, strict=True)
         ]
         store.upsert(name, spec, rows)
@@ -95,6 +102,6 @@ def test_no_query_gives_no_answer(build):
 
 def test_ids_with_quotes_and_newlines_come_back_as_they_are(build):
     vectors = unit(np.eye(3, DIM))
-    ids = ["it's \"quoted\"", "two\nlines", "back\\slash"]
+    ids = ['it\'s "quoted"', "two\nlines", "back\\slash"]
     hits = build(ids, vectors).search(vectors, 1)
     assert [row[0] for row in hits.class_ids] == ids

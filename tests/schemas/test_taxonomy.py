@@ -8,6 +8,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nearclass.errors import ClassNotFoundError, TaxonomyError
 from nearclass.schemas.records import ClassSpec, ClassState
 from nearclass.schemas.taxonomy import Taxonomy, spec_from_dict, spec_to_dict
@@ -144,9 +145,7 @@ def test_a_class_is_found_by_id_then_path_then_name(home: Taxonomy) -> None:
 
 
 def test_an_id_wins_over_a_path_and_a_path_over_a_name() -> None:
-    taxonomy = Taxonomy(
-        [spec("1", name="Pets"), spec("2", "1", name="Pets"), spec("Pets", "2", name="Birds")]
-    )
+    taxonomy = Taxonomy([spec("1", name="Pets"), spec("2", "1", name="Pets"), spec("Pets", "2", name="Birds")])
     assert taxonomy.find("Pets").id == "Pets"
     assert taxonomy.find("pets").id == "1"
     assert taxonomy.find("Pets > Pets").id == "2"
@@ -170,9 +169,7 @@ def test_an_ambiguous_name_is_answered_with_the_paths() -> None:
 
 
 def test_a_retired_class_is_found_only_where_no_live_one_has_the_name() -> None:
-    taxonomy = Taxonomy(
-        [spec("1", name="Film", state=RETIRED), spec("2", name="Film"), spec("3", "1", name="C41")]
-    )
+    taxonomy = Taxonomy([spec("1", name="Film", state=RETIRED), spec("2", name="Film"), spec("3", "1", name="C41")])
     assert taxonomy.find("film").id == "2"
     assert taxonomy.find("c41").id == "3"
 
@@ -204,9 +201,7 @@ def test_a_name_is_suggested_where_no_id_looks_alike() -> None:
     assert caught.value.hint == "Did you mean 10001 (Kettles)?"
 
 
-@pytest.mark.parametrize(
-    "method", ["path", "parent", "children", "ancestors", "descendants", "depth", "is_live"]
-)
+@pytest.mark.parametrize("method", ["path", "parent", "children", "ancestors", "descendants", "depth", "is_live"])
 def test_every_question_about_an_unknown_class_says_so(home: Taxonomy, method: str) -> None:
     with pytest.raises(ClassNotFoundError):
         getattr(home, method)("ghost")
@@ -218,10 +213,7 @@ def test_every_question_about_an_unknown_class_says_so(home: Taxonomy, method: s
 
 
 def test_a_good_change_has_no_problems(home: Taxonomy) -> None:
-    assert (
-        refused(home, spec("rugs", "carpets"), spec("carpets", "home"), replace(home["pans"], name="Pots"))
-        == []
-    )
+    assert refused(home, spec("rugs", "carpets"), spec("carpets", "home"), replace(home["pans"], name="Pots")) == []
 
 
 @pytest.mark.parametrize(
@@ -314,9 +306,7 @@ def test_what_is_not_refused_can_be_applied(first: list[ClassSpec], second: list
         bad = {problem.index for problem in taxonomy.check_change(change)}
         good = [one for index, one in enumerate(change) if index not in bad]
         taxonomy = taxonomy.with_changes(good, revision)
-        names = Counter(
-            (one.parent_id, one.name.casefold()) for one in taxonomy if one.state is ClassState.ACTIVE
-        )
+        names = Counter((one.parent_id, one.name.casefold()) for one in taxonomy if one.state is ClassState.ACTIVE)
         assert max(names.values(), default=1) == 1
         assert taxonomy.check_change(list(taxonomy)) == []
 
@@ -324,8 +314,7 @@ def test_what_is_not_refused_can_be_applied(first: list[ClassSpec], second: list
 @st.composite
 def trees(draw: st.DrawFn) -> list[ClassSpec]:
     parents = [
-        draw(st.none() | st.integers(0, index - 1)) if index else None
-        for index in range(draw(st.integers(0, 30)))
+        draw(st.none() | st.integers(0, index - 1)) if index else None for index in range(draw(st.integers(0, 30)))
     ]
     states = st.sampled_from([ClassState.ACTIVE, ClassState.ACTIVE, RETIRED])
     classes = [
@@ -347,9 +336,7 @@ def test_every_answer_of_a_tree_agrees_with_its_parents(classes: list[ClassSpec]
         assert taxonomy.path(class_id) == tuple(taxonomy[one].name for one in [*above, class_id])
         below = {one for one in order if class_id in [*taxonomy.ancestors(one), one]}
         assert set(taxonomy.descendants(class_id)) == below
-        assert taxonomy.is_live(class_id) == all(
-            taxonomy[one].state is not RETIRED for one in [*above, class_id]
-        )
+        assert taxonomy.is_live(class_id) == all(taxonomy[one].state is not RETIRED for one in [*above, class_id])
         assert taxonomy.find(" > ".join(taxonomy.path(class_id))).id == class_id
 
 
@@ -388,9 +375,7 @@ def test_a_class_comes_back_from_json_as_it_was(one: ClassSpec) -> None:
 
 def test_what_is_absent_is_left_out() -> None:
     assert spec_to_dict(spec("a")) == {"id": "a", "name": "A"}
-    whole = spec(
-        "a", "p", assignable=False, state=RETIRED, vector=(0.5,), images=("a.jpg",), attributes={"k": 1}
-    )
+    whole = spec("a", "p", assignable=False, state=RETIRED, vector=(0.5,), images=("a.jpg",), attributes={"k": 1})
     assert spec_to_dict(whole) == {
         "id": "a",
         "name": "A",

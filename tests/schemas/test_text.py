@@ -11,9 +11,7 @@ from nearclass.schemas.records import Item, Role
 from nearclass.schemas.text import canonical, clip_bytes, content_hash, item_text
 
 # Letters that mojibake is made of, combining marks, white space and controls: where the steps meet.
-_MEETING = (
-    "aAeÂÃâãåæçèéïÐÑðŸ€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž\u0301\u0302\u0303\u030a\xa0\x80\x99\x9f©®°¼½¿\u200b\u2028\ufeff\x00 \n\t日😀"
-)
+_MEETING = "aAeÂÃâãåæçèéïÐÑðŸ€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž\u0301\u0302\u0303\u030a\xa0\x80\x99\x9f©®°¼½¿\u200b\u2028\ufeff\x00 \n\t日😀"
 _TEXTS = st.one_of(st.text(), st.text(st.sampled_from(_MEETING)))
 
 

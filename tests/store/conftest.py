@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nearclass.schemas.collections import CollectionSpec, FieldSpec, FieldType
 from nearclass.store import Store
 
@@ -127,8 +128,6 @@ def run_python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
         program: str, *arguments: str, timeout_s: float = 60.0, **options: Any
     ) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-W", "error", "-c", program, *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=False, **options
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
 
     return run

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nearclass.errors import CollectionMissingError, SchemaMismatchError, StoreError
 from nearclass.schemas.collections import CollectionSpec, FieldSpec, FieldType, items_spec
 from nearclass.schemas.filters import All, AnyOf, Attribute, Compare, In
@@ -18,9 +19,7 @@ def keys(rows: list[dict[str, Any]]) -> list[str]:
     return [row["key"] for row in rows]
 
 
-def test_rows_come_back_as_they_were_written(
-    store: Store, things: str, spec: CollectionSpec, row: MakeRow
-) -> None:
+def test_rows_come_back_as_they_were_written(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
     document = {"text": "日本語 \" ' \\ \n", "list": [1, 2.5, None, True], "inner": {"a": {}}}
     written = row("a", name="naïve\n\"quoted\" 'text' \\", rank=-(2**53) - 1, weight=0.1, attributes=document)
     store.upsert(things, spec, [written])
@@ -36,9 +35,7 @@ def test_a_second_write_replaces_every_field_of_the_first(
 ) -> None:
     store.upsert(things, spec, [row("a", name="old", attributes={"only": "old"})])
     store.upsert(things, spec, [row("a", name="new", attributes={})])
-    assert store.query(things, fields=["name", "attributes"]) == [
-        {"key": "a", "name": "new", "attributes": {}}
-    ]
+    assert store.query(things, fields=["name", "attributes"]) == [{"key": "a", "name": "new", "attributes": {}}]
 
 
 def test_of_one_key_twice_in_a_call_the_last_wins(
@@ -60,10 +57,7 @@ def test_filters_match_what_they_say(store: Store, things: str, spec: Collection
     store.upsert(
         things,
         spec,
-        [
-            row(f"k{i}", name=f"n{i}", rank=i - 2, weight=i / 10, attributes={"color": "red", "n": i})
-            for i in range(5)
-        ],
+        [row(f"k{i}", name=f"n{i}", rank=i - 2, weight=i / 10, attributes={"color": "red", "n": i}) for i in range(5)],
     )
     cases = [
         (Compare("rank", "==", -2), [0]),
@@ -104,9 +98,7 @@ def test_a_query_is_in_order_of_the_keys_and_a_limit_takes_the_first(
     assert store.query(things, fields=[], limit=0) == []
 
 
-def test_a_scan_gives_every_row_once_in_pages(
-    store: Store, things: str, spec: CollectionSpec, row: MakeRow
-) -> None:
+def test_a_scan_gives_every_row_once_in_pages(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
     store.upsert(things, spec, [row(f"{i:03}", rank=i) for i in range(25)])
     pages = list(store.scan(things, fields=["rank"], page=10))
     assert [len(page) for page in pages] == [10, 10, 5]
@@ -202,23 +194,17 @@ def test_rows_longer_than_one_call_are_cut(
     assert store.count(things) == 30
 
 
-def test_creating_what_exists_changes_nothing(
-    store: Store, things: str, spec: CollectionSpec, row: MakeRow
-) -> None:
+def test_creating_what_exists_changes_nothing(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
     store.upsert(things, spec, [row("a")])
     store.create(things, spec)
     assert store.count(things) == 1
 
 
-def test_another_dim_or_field_is_refused_with_both_sides_named(
-    store: Store, things: str, spec: CollectionSpec
-) -> None:
+def test_another_dim_or_field_is_refused_with_both_sides_named(store: Store, things: str, spec: CollectionSpec) -> None:
     with pytest.raises(SchemaMismatchError, match=r"stored is vector: FLOAT_VECTOR\(8\).*wanted is .*\(9\)"):
         store.create(things, replace(spec, dim=9))
     other = replace(spec, fields=(*spec.fields[:3], FieldSpec("extra", FieldType.INT)))
-    with pytest.raises(
-        SchemaMismatchError, match=r"extra: absent, attributes: JSON; wanted .*attributes: absent"
-    ):
+    with pytest.raises(SchemaMismatchError, match=r"extra: absent, attributes: JSON; wanted .*attributes: absent"):
         store.create(things, other)
 
 
@@ -294,9 +280,7 @@ def test_a_name_that_some_engine_refuses_is_refused(store: Store, spec: Collecti
             call()
 
 
-def test_searching_with_another_dim_says_so(
-    store: Store, things: str, spec: CollectionSpec, row: MakeRow
-) -> None:
+def test_searching_with_another_dim_says_so(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
     store.upsert(things, spec, [row("a")])
     with pytest.raises(StoreError, match=r"FLOAT_VECTOR\(8\).*vectors of 5 numbers"):
         store.search(things, np.ones((1, 5), np.float32), 1)

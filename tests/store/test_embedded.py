@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nearclass.errors import (
     CollectionMissingError,
     ConfigError,
@@ -118,9 +119,7 @@ def test_importing_the_package_imports_no_engine(run_python: Run) -> None:
 
 def test_an_env_file_of_the_working_directory_is_not_read(tmp_path: Path, run_python: Run) -> None:
     (tmp_path / ".env").write_text("LEAKED=1\n")
-    done = run_python(
-        PROGRAM + "store.close(); print(os.environ.get('LEAKED'))", str(tmp_path / "s"), cwd=tmp_path
-    )
+    done = run_python(PROGRAM + "store.close(); print(os.environ.get('LEAKED'))", str(tmp_path / "s"), cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("None\n", "")
 
 
@@ -152,9 +151,7 @@ def holder(path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def test_another_process_that_holds_the_database_is_named(
-    path: Path, holder: "subprocess.Popen[str]"
-) -> None:
+def test_another_process_that_holds_the_database_is_named(path: Path, holder: "subprocess.Popen[str]") -> None:
     with pytest.raises(StoreLockedError) as caught:
         Store.open(str(path))
     assert re.search(rf"in use by process {holder.pid} \(-c .*\) since 20\d\d-", caught.value.message)
@@ -202,9 +199,7 @@ def test_a_directory_of_someone_else_is_refused(filled: Path, run_python: Run) -
             folder.chmod(0o755)
     program = "import os, sys; from nearclass.store import Store; os.seteuid(65534); Store.open(sys.argv[1])"
     done = run_python(program, str(filled))
-    assert re.search(r"nearclass.errors.StoreError: cannot write to .*: \[Errno 13\]", done.stderr), (
-        done.stderr
-    )
+    assert re.search(r"nearclass.errors.StoreError: cannot write to .*: \[Errno 13\]", done.stderr), done.stderr
 
 
 # Threads
@@ -240,7 +235,7 @@ def test_the_first_calls_after_a_restart_may_come_from_many_threads(
             try:
                 store.upsert("c", spec, [row(f"{number}-{i}") for i in range(10)])
                 store.search("c", np.eye(8, dtype=np.float32), 3)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
@@ -310,7 +305,7 @@ def test_a_process_that_forgets_to_close_loses_nothing(path: Path, run_python: R
 @pytest.fixture
 def broken_flush(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Break the next write of a data file; no smaller fault makes a flush fail half-way."""
-    from milvus_lite.engine import flush  # noqa: PLC0415
+    from milvus_lite.engine import flush
 
     whole = flush.write_data_file
 
@@ -381,7 +376,7 @@ def test_readers_and_other_writers_survive_a_failed_write(
             try:
                 while not done.is_set():
                     call()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 errors.append(error)
 
         calls: list[Callable[[], Any]] = [
@@ -483,12 +478,8 @@ def test_a_released_collection_is_loaded_again(
     assert lite.query(lite_things, fields=["name"]) == [{"key": "a", "name": ""}]
 
 
-def test_rows_cut_off_by_a_crash_are_reported(
-    path: Path, run_python: Run, caplog: pytest.LogCaptureFixture
-) -> None:
-    program = (
-        PROGRAM + "store.upsert('c', SPEC, rows('a', 50)); store.upsert('c', SPEC, rows('b', 50)); die()"
-    )
+def test_rows_cut_off_by_a_crash_are_reported(path: Path, run_python: Run, caplog: pytest.LogCaptureFixture) -> None:
+    program = PROGRAM + "store.upsert('c', SPEC, rows('a', 50)); store.upsert('c', SPEC, rows('b', 50)); die()"
     run_python(program, str(path))
     [log] = path.glob("collections/c/wal/wal_data_*.arrow")
     log.write_bytes(log.read_bytes()[:-2000])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from nearclass.errors import StoreError
 from nearclass.schemas.collections import CollectionSpec
 from nearclass.schemas.filters import All, Attribute, Compare, Filter, In
@@ -87,15 +88,11 @@ def test_a_number_is_found_by_itself(
 ) -> None:
     field = "rank" if isinstance(number, int) else "weight"
     lite.upsert(bystanders, spec, [row("probe", **{field: number})])
-    [found] = lite.query(
-        bystanders, where=All([In("key", ["probe"]), Compare(field, "==", number)]), fields=[field]
-    )
+    [found] = lite.query(bystanders, where=All([In("key", ["probe"]), Compare(field, "==", number)]), fields=[field])
     assert found[field] == number
 
 
-@pytest.mark.parametrize(
-    "field", ["", "a b", "key or true", "1a", "a-b", 'attributes["x"]', "nâme", "$meta", "a\n"]
-)
+@pytest.mark.parametrize("field", ["", "a b", "key or true", "1a", "a-b", 'attributes["x"]', "nâme", "$meta", "a\n"])
 def test_a_field_that_is_no_name_is_refused(field: str) -> None:
     for where in (Compare(field, "==", 1), In(field, [1])):
         with pytest.raises(StoreError, match="not a field name"):
@@ -119,9 +116,7 @@ def test_something_else_than_a_filter_is_refused() -> None:
 
 
 def test_expressions_are_rendered_with_the_least_escapes() -> None:
-    where = All(
-        [Compare("a", "==", 'q"\\\n\x01é'), All([]), In("b", [1, -2]), Compare(Attribute("k'"), ">", True)]
-    )
+    where = All([Compare("a", "==", 'q"\\\n\x01é'), All([]), In("b", [1, -2]), Compare(Attribute("k'"), ">", True)])
     assert render(where) == '(a == "q\\"\\\\\\n\x01é") and (b in [1, -2]) and (attributes["k\'"] > true)'
     assert render(None) == ""
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from nearclass.errors import ConfigError, StoreError
 from nearclass.store.location import DirectoryAddress, ServerAddress, locate
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nearclass.errors import StoreError
 from nearclass.schemas.collections import CollectionSpec
 from nearclass.store.rows import MAX_BATCH_ROWS, batches, check_queries
@@ -57,9 +58,7 @@ def test_a_key_out_of_bounds_is_refused(spec: CollectionSpec, row: MakeRow, key:
 def test_a_missing_and_an_unknown_field_are_named(spec: CollectionSpec, row: MakeRow) -> None:
     bad = row("a") | {"extra": 1}
     del bad["name"]
-    with pytest.raises(
-        StoreError, match=r"'a' does not fit 'things': missing \['name'\], unknown \['extra'\]"
-    ):
+    with pytest.raises(StoreError, match=r"'a' does not fit 'things': missing \['name'\], unknown \['extra'\]"):
         list(batches(spec, [bad]))
 
 
@@ -72,9 +71,7 @@ def test_bounds_themselves_are_allowed(spec: CollectionSpec, row: MakeRow) -> No
     assert size == 512 + 32 + 400 + 8 + 8 + len('{"a":null}')
 
 
-def test_batches_end_at_bytes_and_at_rows(
-    spec: CollectionSpec, row: MakeRow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_end_at_bytes_and_at_rows(spec: CollectionSpec, row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nearclass.store.rows.MAX_BATCH_BYTES", 1000)
     lengths = [len(batch) for batch, _ in batches(spec, [row(f"{i:03}", name="x" * 400) for i in range(5)])]
     assert lengths == [2, 2, 1]

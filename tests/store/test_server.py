@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+
 from nearclass.errors import ConfigError, StoreError, StoreUnavailableError
 from nearclass.schemas.collections import CollectionSpec
 from nearclass.schemas.filters import In
@@ -118,9 +119,7 @@ def test_a_server_that_dies_is_noticed_by_every_later_call(
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize(
-    ("uri", "ca"), [("https://127.0.0.1:1", "nowhere.pem"), ("http://127.0.0.1:1", __file__)]
-)
+@pytest.mark.parametrize(("uri", "ca"), [("https://127.0.0.1:1", "nowhere.pem"), ("http://127.0.0.1:1", __file__)])
 def test_a_certificate_must_exist_and_be_of_use(uri: str, ca: str) -> None:
     with pytest.raises(ConfigError, match="certificate"):
         Store.open(uri, tls_ca=Path(ca))

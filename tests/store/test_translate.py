@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc
 import pytest
+from pymilvus.exceptions import DescribeCollectionException, MilvusException, ParamError
+
 from nearclass.errors import (
     CollectionMissingError,
     NearclassError,
@@ -14,7 +16,6 @@ from nearclass.errors import (
     StoreWriteError,
 )
 from nearclass.store.translate import NotLoadedError, TooLargeError, translate, translated
-from pymilvus.exceptions import DescribeCollectionException, MilvusException, ParamError
 
 
 class Rpc(grpc.RpcError):
@@ -44,9 +45,7 @@ SEEN: list[tuple[Exception, type[StoreError]]] = [
         StoreUnavailableError,
     ),
     (
-        milvus(
-            2, "Fail connecting to server on 127.0.0.1:1, illegal connection params or server unavailable"
-        ),
+        milvus(2, "Fail connecting to server on 127.0.0.1:1, illegal connection params or server unavailable"),
         StoreUnavailableError,
     ),
     (milvus(8, "request is rejected by grpc RateLimiter middleware"), StoreUnavailableError),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from nearclass.ingest.sources import BadRow, RawRow, open_sources
 
 Write = Callable[[str, bytes], str]

@@ -5,16 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from nearclass.errors import InputError
 from nearclass.ingest.sources import BadRow, MappedRow, RowMapper, open_sources
 from nearclass.ingest.sources.shopify import html_text
 
 Write = Callable[[str, bytes], str]
 Read = Callable[..., list[Any]]
-RSS = (
-    '<?xml version="1.0"{}?>\n'
-    '<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>'
-)
+RSS = '<?xml version="1.0"{}?>\n<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>'
 ITEM = "<item><g:id>1</g:id><title>{}</title></item>"
 END = "</channel></rss>"
 
@@ -166,9 +164,7 @@ def test_a_truncated_shopify_export_keeps_its_last_product(write: Write, read: R
     lines = "".join(f"shoe-{number // 3},Shoe {number * 7919 % 9973},body\n" for number in range(9000))
     packed = gzip.compress(("Handle,Title,Body (HTML)\n" + lines).encode())
     found = read(write("products.csv.gz", packed[: len(packed) // 2]))
-    assert [row.values["Handle"] for row in found[:-1]] == [
-        f"shoe-{number}" for number in range(len(found) - 1)
-    ]
+    assert [row.values["Handle"] for row in found[:-1]] == [f"shoe-{number}" for number in range(len(found) - 1)]
     assert found[-1].code == "truncated_file"
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+
 from nearclass.ingest.sources import BadRow, RawRow
 
 BOM8, BOM16, BOM32 = codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE
@@ -213,9 +214,7 @@ def test_line_numbers_count_inside_of_json(
     assert [row.line for row in found] == [2, 6, 6, 8]
 
 
-def test_a_named_encoding_is_used(
-    write: Callable[[str, bytes], str], read: Callable[..., list[RawRow]]
-) -> None:
+def test_a_named_encoding_is_used(write: Callable[[str, bytes], str], read: Callable[..., list[RawRow]]) -> None:
     [row] = read(write("a.csv", "id,title\n1,café €\n".encode("cp1252")), encoding="windows-1252")
     assert row.values == {"id": "1", "title": "café €"}
     [row] = read(write("b.txt", "日本語\n".encode("shift_jis")), encoding="shift_jis")
@@ -229,12 +228,8 @@ def test_bytes_that_a_named_encoding_lacks_make_their_line_bad(
     assert [isinstance(row, RawRow) for row in found] == [True, False, True]
 
 
-def test_values_are_kept_as_they_were(
-    write: Callable[[str, bytes], str], read: Callable[[str], list[RawRow]]
-) -> None:
-    text = (
-        b'{"id": 123456789012345678901234567890, "n": {"a": [99999999999999999999]}, "x": -1e300, "f": 1.5}\n'
-    )
+def test_values_are_kept_as_they_were(write: Callable[[str, bytes], str], read: Callable[[str], list[RawRow]]) -> None:
+    text = b'{"id": 123456789012345678901234567890, "n": {"a": [99999999999999999999]}, "x": -1e300, "f": 1.5}\n'
     [row] = read(write("a.jsonl", text))
     assert row.values == {
         "id": 123456789012345678901234567890,

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nearclass.errors import UsageError
 from nearclass.ingest.sources import BadRow, ColumnMapping, MappedRow, RawRow, RowMapper, detect, map_row
 
@@ -273,9 +274,7 @@ def test_the_flag_of_out_of_scope_is_read(value: Any, expected: Any) -> None:
     assert good({"id": 1, "text": "a", "oos": value}).oos is expected
 
 
-@pytest.mark.parametrize(
-    "value", [[1, 0.5], (1, 0.5), "[1, 0.5]", np.array([1, 0.5], np.float32), np.array([1, 0.5])]
-)
+@pytest.mark.parametrize("value", [[1, 0.5], (1, 0.5), "[1, 0.5]", np.array([1, 0.5], np.float32), np.array([1, 0.5])])
 def test_vectors_become_tuples_of_floats(value: Any) -> None:
     item = good({"id": 1, "vector": value}).item
     assert item.vector == (1.0, 0.5)
@@ -298,8 +297,7 @@ def test_vectors_become_tuples_of_floats(value: Any) -> None:
             | st.timedeltas()
             | st.just("\ud800"),
             lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(st.text(max_size=2) | st.integers(), inner, max_size=2)
+                st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2) | st.integers(), inner, max_size=2)
             ),
             max_leaves=5,
         ),

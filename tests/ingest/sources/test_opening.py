@@ -11,6 +11,7 @@ from typing import Any
 
 import fsspec
 import pytest
+
 from nearclass.errors import InputError, UsageError
 from nearclass.ingest.sources import RawRow, Source, open_sources
 
@@ -92,10 +93,7 @@ def test_a_folder_is_read_sorted_with_what_is_inside_and_nothing_else(write: Wri
     Path(tmp_path, "f", "loop").symlink_to(tmp_path / "f")
     Path(tmp_path, "f", "inside.jsonl").symlink_to(tmp_path / "f" / "b.jsonl")
     Path(tmp_path, "f", "gone.jsonl").symlink_to(tmp_path / "nowhere")
-    names = [
-        Path(source.name).relative_to(tmp_path / "f").as_posix()
-        for source in open_sources([str(tmp_path / "f")])
-    ]
+    names = [Path(source.name).relative_to(tmp_path / "f").as_posix() for source in open_sources([str(tmp_path / "f")])]
     assert names == ["a/c.csv", "b.jsonl", "inside.jsonl", "z.txt.gz"]
 
 
@@ -144,7 +142,7 @@ def test_progress_reaches_the_size(write: Write) -> None:
         ("a.csv", b"", {"encoding": "a\0b"}, "unknown encoding", ""),
     ],
 )
-def test_what_cannot_be_opened_is_refused_with_what_to_do(  # noqa: PLR0917  columns of a table
+def test_what_cannot_be_opened_is_refused_with_what_to_do(
     name: str, data: bytes, options: dict[str, Any], message: str, hint: str, write: Write
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -198,9 +196,7 @@ def test_a_given_format_wins_over_the_name(write: Write) -> None:
 @pytest.fixture
 def memory() -> Iterator[Any]:
     files = fsspec.filesystem("memory")
-    files.pipe(
-        {"/shop/b.jsonl": GOOD * 2, "/shop/a/a.csv.gz": gzip.compress(b"id,title\n1,a\n"), "/shop/x.py": b""}
-    )
+    files.pipe({"/shop/b.jsonl": GOOD * 2, "/shop/a/a.csv.gz": gzip.compress(b"id,title\n1,a\n"), "/shop/x.py": b""})
     yield files
     files.rm("/shop", recursive=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from nearclass.errors import InputError
 from nearclass.ingest.sources import BadRow, MappedRow, RawRow, detect, map_row, open_sources
 
@@ -60,9 +61,7 @@ def test_types_become_python_values_and_then_json(tmp_path: Path, read: Read) ->
     }
 
 
-@pytest.mark.parametrize(
-    "kind", [pa.list_(pa.float32()), pa.list_(pa.float64(), 3), pa.large_list(pa.float16())]
-)
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float64(), 3), pa.large_list(pa.float16())])
 def test_vectors_are_right_in_every_batch(kind: Any, tmp_path: Path, read: Read) -> None:
     vectors = [None if row % 7 == 3 else [row, row + 0.5, -row] for row in range(500)]
     table = pa.table({"id": range(500), "vector": pa.array(vectors, kind)})
@@ -80,9 +79,7 @@ def test_rows_are_numbered_and_can_be_resumed_anywhere(tmp_path: Path) -> None:
     for start in [0, 1, 299, 300, 301, 999, 1000, 2000]:
         rows = list(source.rows(start))
         assert [row.position for row in rows] == list(range(start, 1000))
-        assert all(
-            isinstance(row, RawRow) and row.values["id"] == row.position == row.line - 1 for row in rows
-        )
+        assert all(isinstance(row, RawRow) and row.values["id"] == row.position == row.line - 1 for row in rows)
     assert source.bytes_read == source.size
 
 
@@ -160,17 +157,12 @@ def test_parquet_from_standard_input_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("large", [{0}, {100}, {31, 32, 33}, {0, 199}, set(range(0, 200, 40))])
 def test_rows_of_very_different_sizes_all_come_in_order(large: set[int], tmp_path: Path, read: Read) -> None:
-    texts = [
-        "x" * (20 << 20 if row == 100 else 9 << 20) if row in large and row > 33 else "y"
-        for row in range(200)
-    ]
+    texts = ["x" * (20 << 20 if row == 100 else 9 << 20) if row in large and row > 33 else "y" for row in range(200)]
     texts = [("z" * (10 << 20)) if row in large and row <= 33 else text for row, text in enumerate(texts)]
     table = pa.table({"id": range(200), "title": pa.array(texts).dictionary_encode()})
     found = read(save(tmp_path / "a.parquet", table, row_group_size=150, store_schema=False))
     assert len(found) == 200
     for row, text in zip(found, texts, strict=True):
         assert (
-            isinstance(row, BadRow)
-            if len(text) > 16 << 20
-            else isinstance(row, RawRow) and row.values["title"] == text
+            isinstance(row, BadRow) if len(text) > 16 << 20 else isinstance(row, RawRow) and row.values["title"] == text
         )

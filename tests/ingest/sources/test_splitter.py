@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nearclass.ingest.sources.splitter import ElementSplitter
 from nearclass.ingest.sources.text import CutLine, split_lines
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('ab"\\[]{},:\n é'),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text('a"\\[]{},', max_size=3), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('a"\\[]{},', max_size=3), inner, max_size=3),
     max_leaves=12,
 )
 
@@ -28,9 +27,7 @@ def split(text: bytes, size: int) -> list[bytes]:
 
 @settings(deadline=None)
 @given(st.lists(VALUES, max_size=5), st.integers(1, 40), st.sampled_from([None, 1, 4]))
-def test_the_elements_of_a_list_are_those_that_a_parser_finds(
-    values: list[Any], size: int, indent: int | None
-) -> None:
+def test_the_elements_of_a_list_are_those_that_a_parser_finds(values: list[Any], size: int, indent: int | None) -> None:
     text = json.dumps(values, indent=indent, ensure_ascii=False).encode()
     assert [json.loads(one) for one in split(text, size)] == values
 
