@@ -70,7 +70,7 @@ def command(
         rejected = bad_rows.count
     Rows(output).one({**figures.to_dict(), "rejected": rejected})
     if report:
-        from ..demo.report import write_evaluation  # noqa: PLC0415
+        from ..reports.evaluation import write_evaluation  # noqa: PLC0415
 
         write_evaluation(report, figures, judged, labelled, taxonomy)
         note(f"wrote {report}")

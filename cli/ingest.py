@@ -85,7 +85,7 @@ class _Bar:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if not self._on or now - self._shown < 0.5:  # noqa: PLR2004 - twice a second is enough for a person
+        if not self._on or now - self._shown < 0.5:  # twice a second is enough for a person
             return
         self._shown = now
         rate = progress.counts.read / max(now - self._started, 1e-9)

@@ -187,8 +187,8 @@ class Narration:
                     for rest in (
                         'assign "bright reading light that clips to a book" --explain',
                         'classes add "Rain Jackets" -d "Coats that keep the rain off."',
+                        "assign --input strangers.jsonl",
                         "items list --where decision=review",
-                        "evaluate --labels labelled.jsonl",
                     )
                 )
             )

@@ -12,13 +12,14 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreError, StoreLockedError
 from .connection import import_client
-from .inspection import check_files, check_writable, move_sidecars_aside, sync_files
+from .inspection import begin_drop, check_files, check_writable, finish_drops, move_sidecars_aside, sync_files
 from .location import ServerAddress
 from .lock import ADVICE, ProcessLock, holder_of_engine_lock
 from .recovery_log import watch
@@ -92,14 +93,15 @@ class Engine:
 
     def start(self) -> ServerAddress:
         """Start the engine on a database whose lock is held."""
-        check_files(self.path)
         import_client()
         try:
             with translated("open the database", str(self.path)), watch(self.notes):
+                # This only locks the directory; its files are read when a collection is first touched.
                 self._db = self._open_database()
+                finish_drops(self.path)
+                check_files(self.path)
                 for name in self._db.list_collections():
-                    # From one thread: two that first touch a collection would each open it and write to its
-                    # log.
+                    # From one thread: two that first touch a collection would each open it and write to its log.
                     self._load(name)
                 address = self._serve()
         except BaseException:
@@ -136,6 +138,15 @@ class Engine:
         # Compaction would replace what was just made durable.
         collection._wait_for_bg(timeout=_BACKGROUND_S)  # noqa: SLF001
         sync_files(self.path, self._synced)
+
+    @contextlib.contextmanager
+    def dropping(self, name: str) -> Iterator[None]:
+        """Delete a collection inside, so that after a crash it is whole or gone."""
+        note = begin_drop(self.path, name)
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """Stop the engine without a flush, which after a failed one would delete rows for good."""
@@ -216,7 +227,7 @@ class Engine:
         if os.name == "posix":
             base = tempfile.gettempdir()
             with contextlib.suppress(OSError, RuntimeError):
-                folder = tempfile.mkdtemp(prefix="nearclass-", dir=base if len(base) < _SOCKET_LENGTH else "/tmp")
+                folder = tempfile.mkdtemp(prefix="nearclass-", dir=base if len(base) < _SOCKET_LENGTH else "/tmp")  # noqa: S108
                 self._socket = Path(folder) / "engine"
                 server.add_insecure_port(f"unix:{self._socket}")
                 return f"unix:{self._socket}"

@@ -12,17 +12,27 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..errors import StoreDamagedError, StoreError, StoreWriteError
 
-__all__ = ["check_files", "check_free_space", "check_writable", "move_sidecars_aside", "sync_files"]
+__all__ = [
+    "begin_drop",
+    "check_files",
+    "check_free_space",
+    "check_writable",
+    "finish_drops",
+    "move_sidecars_aside",
+    "sync_files",
+]
 
 _MAGIC: Final = b"PAR1"
 """First and last four bytes of every Parquet file (Parquet format specification)."""
 
 _RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Room for manifests, logs and rounding."""
+
+_DROPPING: Final = ".dropping"
 
 _HINT: Final = "copy the whole database directory before anything else; then restore a backup or load the data again"
 
@@ -37,15 +47,40 @@ def check_files(database: Path) -> None:
     for collection in _collections(database):
         _read_json(collection / "schema.json")
         manifest = collection / "manifest.json"
-        _read_json(manifest)
-        data = list(collection.glob("partitions/*/*/*.parquet"))
-        if data and not manifest.is_file():
+        content = _read_json(manifest)
+        lost = 0 if content else sum(1 for _ in collection.glob("partitions/*/data/*.parquet"))
+        if lost:
             raise StoreDamagedError(
-                f"{manifest} is missing, and opening the database would delete {len(data)} data files",
-                hint=_HINT,
+                f"{manifest} is missing, and opening the database would delete {lost} data files", hint=_HINT
             )
-        for file in data:
-            _check_parquet(file)
+        for file in _data_files(collection, content):
+            # One that is missing is reported by the engine; one that no manifest names was not finished in a crash.
+            if file.exists():
+                _check_parquet(file)
+
+
+def begin_drop(database: Path, name: str) -> Path:
+    """Note that a collection is being deleted, so that a crash half-way is finished at the next start; the note."""
+    note = database / f"{name}{_DROPPING}"
+    note.touch()
+    return note
+
+
+def finish_drops(database: Path) -> None:
+    """Delete what a crash left of collections that were being deleted or made."""
+    for note in database.glob(f"*{_DROPPING}"):
+        name = note.name.removesuffix(_DROPPING)
+        shutil.rmtree(database / "collections" / name, ignore_errors=True)
+        aliases = _read_json(database / "aliases.json")
+        if name in aliases.values():
+            kept = {alias: target for alias, target in aliases.items() if target != name}
+            fresh = database / f"{note.name}.aliases"
+            fresh.write_text(json.dumps(kept), encoding="utf-8")
+            fresh.replace(database / "aliases.json")
+        note.unlink()
+    for folder in database.glob("collections/*"):
+        if folder.is_dir() and not any(path.is_file() for path in folder.rglob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_writable(database: Path) -> None:
@@ -128,14 +163,23 @@ def _has_data(path: Path) -> bool:
     return path.is_dir() and any(path.glob("partitions/*/data/*.parquet"))
 
 
-def _read_json(file: Path) -> None:
+def _data_files(collection: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+    for name, files in dict(manifest.get("partitions", {})).items():
+        for file in [*files.get("data_files", []), *files.get("delta_files", [])]:
+            yield collection / "partitions" / name / file
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Content of a file; empty if there is none."""
     try:
-        if file.exists() and not isinstance(json.loads(file.read_bytes()), dict):
-            raise StoreDamagedError(f"{file} does not hold what the engine writes there", hint=_HINT)
+        content = json.loads(file.read_bytes()) if file.exists() else {}
     except PermissionError as error:
         raise StoreError(f"cannot read {file}: {error}", hint="give this user read access") from error
     except (OSError, ValueError) as error:
         raise StoreDamagedError(f"{file} cannot be read: {error}", hint=_HINT) from error
+    if not isinstance(content, dict):
+        raise StoreDamagedError(f"{file} does not hold what the engine writes there", hint=_HINT)
+    return content
 
 
 def _check_parquet(file: Path) -> None:

@@ -1,9 +1,9 @@
 """Calls to an engine: with a deadline, one writer at a time where it needs that, and errors of ours."""
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -136,6 +136,16 @@ class Session:
             self._ready()
             return self.engine.physical(name) if self.engine is not None else None
 
+    def drop(self, name: str) -> None:
+        """Delete a collection.
+
+        Raises:
+            StoreError: As ``write``.
+        """
+        timeout_s = self.write_timeout_s
+        with contextlib.nullcontext() if self.engine is None else self.engine.dropping(name):
+            self.write("drop", name, lambda client: client.drop_collection(name, timeout=timeout_s))
+
     @property
     def write_timeout_s(self) -> float:
         """Seconds that a write may take."""
@@ -194,7 +204,7 @@ class Session:
             raise StoreError(f"{self.uri} is closed", hint="open the store again")
         return self._client
 
-    @contextmanager
+    @contextlib.contextmanager
     def one_writer(self, name: str) -> Iterator[None]:
         """Keep every other writer out of a collection of Milvus Lite, whose log two of them would destroy."""
         if not self.lite:

@@ -156,8 +156,7 @@ class Store:
         Raises:
             StoreError: ``name`` is an alias.
         """
-        session, timeout_s = self._session, self._session.write_timeout_s
-        with session.one_writer(_ALIASES):
+        with self._session.one_writer(_ALIASES):
             target = self.resolve(name)
             if target is None:
                 return
@@ -166,7 +165,7 @@ class Store:
                     f"{name!r} is an alias of the collection {target!r}, which is not dropped through it",
                     hint=f"drop {target!r} itself",
                 )
-            session.write("drop", name, lambda c: c.drop_collection(name, timeout=timeout_s))
+            self._session.drop(name)
 
     def upsert(self, name: str, spec: CollectionSpec, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows, each in place of the row with its key; of rows with one key, the last.

@@ -2,9 +2,8 @@
 
 import importlib.util
 import json
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,8 @@ def model_dir() -> Path:
 @pytest.fixture(scope="session")
 def encoder(model_dir: Path) -> TextEncoder:
     """The encoder of the default preset in full precision."""
-    return TextEncoder(describe(resolve("minilm", offline=True)), device="cpu", precision="float32")
+    # With one thread, because others on this machine would make two wait for each other.
+    return TextEncoder(describe(resolve("minilm", offline=True)), device="cpu", precision="float32", threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -43,21 +43,12 @@ def reference(model_dir: Path) -> "SentenceTransformer":
     return SentenceTransformer(str(model_dir), device="cpu")
 
 
-def _link(source: str, target: str) -> None:
-    """A copy; a hard link where that can be, because the weights are 90 MB."""
-    if not source.endswith(".safetensors"):
-        shutil.copy2(source, target)
-        return
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
 @pytest.fixture
-def copy(model_dir: Path, tmp_path: Path) -> Path:
-    """A copy of the model's folder, whose small files may be changed."""
-    return Path(shutil.copytree(model_dir, tmp_path / "copy", copy_function=_link))
+def copy(model_dir: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the model's folder, whose files may be changed."""
+    folder = Path(shutil.copytree(model_dir, tmp_path / "copy"))
+    yield folder
+    shutil.rmtree(folder)  # 90 MB, and pytest keeps the folders of three runs
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def edit() -> Change:
 
 
 @pytest.fixture
-def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache of the model hub, and no network."""
     from huggingface_hub import constants
 
@@ -93,4 +84,5 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache.mkdir()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return cache
+    yield cache
+    shutil.rmtree(cache)

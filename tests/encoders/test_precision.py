@@ -30,7 +30,7 @@ def _not_asked(bfloat16: bool) -> NDArray[np.float32]:
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> object:
     def set_to(times: float) -> None:
-        monkeypatch.setattr(precision, "bfloat16_speedup", lambda device: times)
+        monkeypatch.setattr(precision, "bfloat16_speedup", lambda _device: times)
 
     return set_to
 

@@ -91,7 +91,7 @@ def test_the_cache_of_the_hub_is_used_where_there_is_no_package_and_is_the_same_
     assert (found.origin, found.path) == ("cache", snapshot)
     model = describe(found)
     assert (model.space.fingerprint, model.space.name) == (encoder.space.fingerprint, encoder.space.name)
-    ours = TextEncoder(model, device="cpu", precision="float32").encode(["kettle"], Role.ITEM).vectors
+    ours = TextEncoder(model, device="cpu", precision="float32", threads=1).encode(["kettle"], Role.ITEM).vectors
     np.testing.assert_allclose(ours, encoder.encode(["kettle"], Role.ITEM).vectors, atol=1e-6)
 
 

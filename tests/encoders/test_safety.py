@@ -26,7 +26,7 @@ from nearclass.schemas.records import Role
 import sentence_transformers
 seen = []
 sys.addaudithook(lambda event, arguments: seen.append(event) if event.startswith(("pickle.", "marshal.loads")) else None)
-encoder = TextEncoder(describe(resolve(sys.argv[1])), device="cpu", precision="float32")
+encoder = TextEncoder(describe(resolve(sys.argv[1])), device="cpu", precision="float32", threads=1)
 print(encoder.encode(["kettle"], Role.ITEM).vectors.shape)
 print(sum(event.startswith("pickle.") for event in seen))
 import pickle
@@ -54,7 +54,7 @@ _AUTO_MAP = {
 
 
 def _encode(folder: Path) -> tuple[int, ...]:
-    model = TextEncoder(describe(resolve(str(folder))), device="cpu", precision="float32")
+    model = TextEncoder(describe(resolve(str(folder))), device="cpu", precision="float32", threads=1)
     return model.encode(["kettle"], Role.ITEM).vectors.shape
 
 

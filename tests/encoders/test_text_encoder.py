@@ -121,7 +121,7 @@ def test_the_space_is_known_before_the_model_is_loaded(model_dir: Path) -> None:
 
 def test_two_threads_get_the_vectors_that_one_gets(model_dir: Path, encoder: TextEncoder) -> None:
     # A fresh one, so that both threads come to a model that is not loaded yet.
-    fresh = TextEncoder(encoder._model, device="cpu", precision="float32")
+    fresh = TextEncoder(encoder._model, device="cpu", precision="float32", threads=1)
     texts = [f"kettle number {number}" for number in range(40)]
     expected = encoder.encode(texts, Role.ITEM).vectors
     found: dict[int, np.ndarray] = {}
@@ -147,7 +147,7 @@ def _prompted(model_dir: Path, **prompts: str) -> TextModel:
 def test_a_prompt_is_put_before_the_texts_of_its_role_and_makes_another_space(
     model_dir: Path, encoder: TextEncoder
 ) -> None:
-    prompted = TextEncoder(_prompted(model_dir, item_prompt="query: "), device="cpu", precision="float32")
+    prompted = TextEncoder(_prompted(model_dir, item_prompt="query: "), device="cpu", precision="float32", threads=1)
     plain = encoder.encode(["kettle", "query: kettle"], Role.ITEM).vectors
     item = prompted.encode(["kettle"], Role.ITEM).vectors[0]
     as_class = prompted.encode(["kettle"], Role.CLASS).vectors[0]
@@ -158,14 +158,14 @@ def test_a_prompt_is_put_before_the_texts_of_its_role_and_makes_another_space(
 
 
 def test_a_prompt_counts_towards_the_tokens_that_are_read(model_dir: Path) -> None:
-    prompted = TextEncoder(_prompted(model_dir, item_prompt="one two "), device="cpu", precision="float32")
+    prompted = TextEncoder(_prompted(model_dir, item_prompt="one two "), device="cpu", precision="float32", threads=1)
     texts = ["kettle " * 252, "kettle " * 253]
     assert prompted.encode(texts, Role.ITEM).truncated.tolist() == [False, True]
     assert prompted.encode(texts, Role.CLASS).truncated.tolist() == [False, False]
 
 
 def test_bfloat16_is_taken_only_where_its_vectors_are_equivalent(model_dir: Path, encoder: TextEncoder) -> None:
-    wished = TextEncoder(encoder._model, device="cpu", precision="bfloat16")
+    wished = TextEncoder(encoder._model, device="cpu", precision="bfloat16", threads=1)
     assert wished.running in {"cpu bfloat16", "cpu float32"}
     texts = ["kettle", "stainless steel kettle, 1.7 l", "how do I change my address?"]
     ours, exact = (one.encode(texts, Role.ITEM).vectors for one in (wished, encoder))
@@ -196,7 +196,7 @@ def test_damaged_weights_are_an_error_that_names_the_folder(light: Path) -> None
 def test_what_the_model_raises_becomes_an_encoder_error(copy: Path, edit: Change) -> None:
     # The model has 512 positions: a limit above that is a mistake in its files that shows with a long text.
     edit(copy, "sentence_bert_config.json", max_seq_length=600)
-    broken = TextEncoder(describe(resolve(str(copy))), device="cpu", precision="float32")
+    broken = TextEncoder(describe(resolve(str(copy))), device="cpu", precision="float32", threads=1)
     assert broken.encode(["kettle"], Role.ITEM).vectors.shape == (1, 384)
     with pytest.raises(EncoderError) as caught:
         broken.encode(["kettle " * 550], Role.ITEM)
@@ -207,7 +207,7 @@ def test_a_plain_transformer_is_pooled_by_the_mean(copy: Path, encoder: TextEnco
     for extra in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
         (copy / extra).unlink()
     shutil.rmtree(copy / "1_Pooling")
-    plain = TextEncoder(describe(resolve(str(copy))), device="cpu", precision="float32")
+    plain = TextEncoder(describe(resolve(str(copy))), device="cpu", precision="float32", threads=1)
     texts = ["kettle", "stainless steel kettle, 1.7 l"]
     ours, theirs = (one.encode(texts, Role.ITEM).vectors for one in (plain, encoder))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -222,7 +222,7 @@ def test_a_model_saved_by_the_library_reads_as_many_tokens_as_the_library(tmp_pa
     model.save(str(tmp_path / "saved"), create_model_card=False)
     saved = describe(resolve(str(tmp_path / "saved")))
     assert saved.max_tokens == 16
-    ours = TextEncoder(saved, device="cpu", precision="float32").encode(["kettle mug " * 40], Role.ITEM)
+    ours = TextEncoder(saved, device="cpu", precision="float32", threads=1).encode(["kettle mug " * 40], Role.ITEM)
     assert ours.truncated.tolist() == [True]
     expected = model.encode(["kettle mug " * 40], normalize_embeddings=True)[0]
     assert float(ours.vectors[0] @ expected) >= 0.99999

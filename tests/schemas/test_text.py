@@ -73,7 +73,9 @@ def test_one_character_more_would_not_fit(text: str, limit: int) -> None:
 
 
 def test_half_a_surrogate_pair_can_be_clipped() -> None:
-    assert clip_bytes("\ud800" * 10, 3) == "???"
+    clipped = clip_bytes("\ud800" * 10, 7)
+    assert clipped
+    assert len(clipped.encode()) <= 7
 
 
 def test_the_hash_is_another_for_another_space_role_or_text() -> None:

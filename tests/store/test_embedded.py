@@ -1,6 +1,7 @@
 """The embedded engine's faults, and that none of them loses or leaks rows."""
 
 import gc
+import itertools
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ from nearclass.errors import (
 from nearclass.schemas.collections import CollectionSpec
 from nearclass.schemas.filters import In
 from nearclass.store import Store
+from nearclass.store.layout import schema_of
 
 MakeRow = Callable[..., dict[str, Any]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -210,42 +212,53 @@ def test_concurrent_writers_lose_nothing_when_killed(path: Path, run_python: Run
         PROGRAM
         + """
 def write(t):
+    start.wait()
     for batch in range(12):
-        store.upsert("c", SPEC, rows(f"{t}-{batch}", 20))
-        if batch % 5 == 4: store.flush("c")
-threads = [threading.Thread(target=write, args=(t,)) for t in range(6)]
+        store.upsert("c", SPEC, rows(f"{t}-{batch}", 100))
+start = threading.Barrier(8)
+threads = [threading.Thread(target=write, args=(t,)) for t in range(8)]
 [t.start() for t in threads]; [t.join() for t in threads]
 die()
 """,
         str(path),
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert count(path) == 6 * 12 * 20
+    assert count(path) == 8 * 12 * 100
 
 
 def test_the_first_calls_after_a_restart_may_come_from_many_threads(
-    filled: Path, spec: CollectionSpec, row: MakeRow
+    filled: Path, spec: CollectionSpec, row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from milvus_lite import db
+
+    load_schema, turns = db.load_schema, itertools.count(1)
+
+    def load_slowly(path: str) -> Any:
+        time.sleep(0.02 * next(turns))  # The race is then lost every time and not now and then.
+        return load_schema(path)
+
+    monkeypatch.setattr(db, "load_schema", load_slowly)
     errors: list[Exception] = []
     with Store.open(str(filled)) as store:
-        start = threading.Barrier(6)
+        start = threading.Barrier(12)
 
-        def write(number: int) -> None:
+        def work(number: int) -> None:
             start.wait()
             try:
+                if number >= 6:
+                    store.count("c")
                 store.upsert("c", spec, [row(f"{number}-{i}") for i in range(10)])
-                store.search("c", np.eye(8, dtype=np.float32), 3)
             except Exception as error:
                 errors.append(error)
 
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert errors == []
-        assert store.count("c") == 80
-    assert count(filled) == 80
+        assert store.count("c") == 140
+    assert count(filled) == 140
 
 
 def test_many_threads_open_one_path_and_one_succeeds(path: Path) -> None:
@@ -516,6 +529,69 @@ def test_a_cut_off_data_file_is_named(filled: Path) -> None:
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(StoreDamagedError, match=f"{file.name} is cut off"):
         Store.open(str(filled))
+
+
+def test_files_that_a_crash_left_unfinished_are_no_damage(filled: Path, spec: CollectionSpec) -> None:
+    [file] = filled.rglob("data/*.parquet")
+    file.with_name("data_999998_999999.parquet").write_bytes(b"PAR1 and then the process died")
+    (filled / "collections" / "begun" / "wal").mkdir(parents=True)
+    with Store.open(str(filled)) as store:
+        assert store.count("c") == 20
+        assert store.recovery_notes == []
+        assert store.collections() == ["c"]
+        store.create("begun", spec)
+
+
+@pytest.mark.parametrize("survivor", ["schema.json", "partitions"])
+def test_a_drop_that_a_crash_interrupted_is_finished(filled: Path, survivor: str, spec: CollectionSpec) -> None:
+    with Store.open(str(filled)) as store:
+        store.create("other", spec)
+    folder = filled / "collections" / "c"
+    for path in folder.iterdir():
+        if path.name != survivor:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (filled / "c.dropping").touch()
+    with Store.open(str(filled)) as store:
+        assert store.collections() == ["other"]
+        store.point("a", "other")
+        store.create("c", spec)
+        assert store.count("c") == 0
+        store.drop("c")
+    assert list(filled.glob("*.dropping")) == []
+
+
+def test_a_collection_without_its_index_gets_it(path: Path, spec: CollectionSpec, row: MakeRow) -> None:
+    with Store.open(str(path)) as store:
+        client = store._session._client
+        client.create_collection("c", schema=schema_of(spec), timeout=5)
+        store.create("c", spec)
+        assert client.list_indexes("c") == ["vector"]
+        store.upsert("c", spec, [row("a")])
+
+
+def test_a_kill_at_any_moment_loses_nothing_acknowledged(path: Path) -> None:
+    program = (
+        PROGRAM
+        + """
+import itertools
+name = sys.argv[2]
+for i in itertools.count():
+    store.upsert("c", SPEC, rows(f"{name}-{i}", 30))
+    print(i, flush=True)
+    if i % 4 == 3: store.flush("c")
+"""
+    )
+    acknowledged = 0
+    for round_ in range(3):
+        command = [sys.executable, "-c", program, str(path), str(round_)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                if int(line) == 20 + 11 * round_:
+                    process.kill()
+            acknowledged += int(line) + 1
+        with Store.open(str(path)) as store:
+            assert store.recovery_notes == []
+            assert acknowledged * 30 <= store.count("c") <= (acknowledged + round_ + 1) * 30
 
 
 def test_a_lost_data_file_is_reported(filled: Path) -> None:
