@@ -5,6 +5,7 @@ evidence, and write JSONL (to a null device). Bare embedding is one call of the 
 """
 
 import argparse
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -35,12 +36,21 @@ def measure(options: Options) -> Iterator[Table]:
         if (options.data / folder).is_dir()
     }
     with common.scratch() as folder:
+        if options.more.every_class:
+            files = {name: _all_answerable(path, folder / f"{name}-all.jsonl") for name, path in files.items()}
         if options.quick:
             files = {name: _beginning(path, folder / f"{name}.jsonl") for name, path in files.items()}
         items = folder / "items.jsonl"
         n = common.first_lines(source, items, QUICK_ITEMS if options.quick else options.more.n)
         yield _in_process(folder / "bench.db", files, items, 1 if options.quick else ROUNDS)
         yield _as_process(folder, list(files), items, n, 1 if options.quick else 3)
+
+
+def _all_answerable(classes: Path, copy: Path) -> Path:
+    """The same classes, those that only group others made to be answered too."""
+    with classes.open(encoding="utf-8") as lines, copy.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps({**json.loads(line), "assignable": True}) + "\n" for line in lines)
+    return copy
 
 
 def _beginning(classes: Path, copy: Path) -> Path:
@@ -153,6 +163,7 @@ def _as_process(folder: Path, names: list[str], items: Path, n: int, rounds: int
 
 def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n", type=int, default=2048, help="items (default 2048)")
+    parser.add_argument("--every-class", action="store_true", help="answer inner classes too, not leaves alone")
 
 
 if __name__ == "__main__":

@@ -87,14 +87,16 @@ def command(
             for answer in answers():
                 _explain(answer)
         else:
-            writer.write((_row(one, writer.format, explain=explain) for one in answers()), _COLUMNS)
+            columns = _TABLE if writer.format == "table" else _CSV
+            writer.write((_row(one, writer.format, explain=explain) for one in answers()), columns)
         rejected = bad_rows.count
     if rejected:
         note(f"{rejected} rows were rejected, with reasons, to {rejects}")
         context.exit(DONE_WITH_REJECTS)
 
 
-_COLUMNS = ("id", "decision", "class_id", "path", "score", "margin", "nearest")
+_TABLE = ("id", "decision", "class", "score", "margin")
+_CSV = ("id", "decision", "class_id", "path", "score", "confidence", "margin", "nearest", "truncated", "revision")
 
 
 def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]:
@@ -102,8 +104,11 @@ def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]
     rule = row.pop("rule")
     if explain:
         row["rule"] = rule
-    if output in {"table", "csv"}:
-        row["nearest"] = answer.candidates[0].path
+    nearest = answer.candidates[0].path
+    if output == "csv":
+        row["nearest"] = nearest
+    if output == "table":
+        row["class"] = answer.path or f"({' > '.join(nearest)})"
     return row
 
 

@@ -179,7 +179,9 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*columns, title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(clean(_words(row.get(column)))) for column in columns))
     Console().print(table)

@@ -22,10 +22,11 @@ __all__ = ["command"]
 @click.command("evaluate")
 @click.option(
     "--labels",
-    "path",
+    "paths",
     required=True,
+    multiple=True,
     metavar="PATH",
-    help="Items with a column `label` (or `labels`, `oos`).",
+    help="Items with a column `label` (or `labels`, `oos`); repeatable.",
 )
 @click.option("--report", metavar="FILE.html", help="Also write per-class figures and the most confused pairs.")
 @input_options
@@ -37,7 +38,7 @@ __all__ = ["command"]
 def command(
     context: click.Context,
     app: App,
-    path: str,
+    paths: tuple[str, ...],
     report: str | None,
     flags: tuple[str, ...],
     file_format: str | None,
@@ -59,7 +60,7 @@ def command(
     mapping = ColumnMapping.from_flags(flags) if flags else None
     with app.open() as catalog, RejectWriter(rejects) as bad_rows:
         labelled = []
-        sources = open_sources([path], format=file_format, encoding=encoding)
+        sources = open_sources(paths, format=file_format, encoding=encoding)
         for row in read_labelled(sources, catalog.classes.taxonomy, mapping, need_text=space is None):
             if isinstance(row, BadRow):
                 bad_rows.write(row)

@@ -37,7 +37,9 @@ def test_assign_takes_texts_and_explains_itself(run, stocked):
 
 def test_assign_rejects_bad_rows_and_answers_the_others(run, stocked, tmp_path):
     path = tmp_path / "items.jsonl"
-    path.write_text('{"id": "a", "title": "kettle"}\n{"id": "b", "title": " "}\n{oops\n{"id": "c", "title": "laptop"}\n')
+    path.write_text(
+        '{"id": "a", "title": "kettle"}\n{"id": "b", "title": " "}\n{oops\n{"id": "c", "title": "laptop"}\n'
+    )
     done = run("assign", "--input", path, "--rejects", tmp_path / "r.jsonl", cwd=stocked)
     assert done.code == 3
     assert [row["id"] for row in done.rows] == ["a", "c"]
@@ -141,7 +143,9 @@ def test_a_store_that_is_not_there_exits_5(run, tmp_path):
 
 
 def test_a_database_held_by_another_process_exits_5_and_names_it(run, stocked):
-    hold = "import sys; from nearclass import Catalog; c = Catalog.open(sys.argv[1]); print('open', flush=True); input()"
+    hold = (
+        "import sys; from nearclass import Catalog; c = Catalog.open(sys.argv[1]); print('open', flush=True); input()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(stocked / "nearclass.db")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -190,7 +194,9 @@ def test_published_taxonomies_are_imported_as_they_are(run, tmp_path, kind):
     assert {"3237", "2"} <= ids if kind == "google" else {"ap", "ap-1"} <= ids
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["classes", "import", "--help"], ["ingest", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["classes", "import", "--help"], ["ingest", "--help"], ["--version"]]
+)
 def test_help_needs_neither_torch_nor_milvus(arguments):
     code = (
         "import sys\nfrom nearclass.cli.app import run\n"
