@@ -66,7 +66,7 @@ class Catalog:
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
         self._live: dict[str, LiveSpace] = {}
         self.classes = ClassEditor(
-            settings.catalog, store, self._state, self._taxonomies, self._spaces, self._text_encoder
+            settings.catalog, store, self._state, self._taxonomies, self._spaces, self._chosen_encoder
         )
         if store.embedded:  # on a server, another process may be in the middle of it
             self.classes.finish()
@@ -178,9 +178,9 @@ class Catalog:
             encoding: Encoding of text files that are not UTF-8.
             on_progress: Called after each chunk.
         """
-        given = list(items) if isinstance(items, Sequence) else items
-        if isinstance(given, list) and all(isinstance(one, str) for one in given):
-            paths = [str(one) for one in given]
+        given = list(items)
+        paths = [one for one in given if isinstance(one, str)]
+        if paths and len(paths) == len(given):
 
             def opened() -> Iterator[Source]:
                 return open_sources(paths, format=format, encoding=encoding)
@@ -199,7 +199,13 @@ class Catalog:
                     on_progress=on_progress,
                 )
                 return run.run(opened)
-        return self._ingest_items([one for one in given if isinstance(one, Item)], space)
+        made = [one for one in given if isinstance(one, Item)]
+        if len(made) < len(given):
+            other = next(one for one in given if not isinstance(one, Item))
+            message = f"{other!r} is no item, and not all that was given are paths"
+            raise UsageError(message, hint="Give either nearclass.Item objects or paths.")
+        with RejectWriter(rejects) as reject_writer:
+            return self._ingest_items(made, space, reject_writer)
 
     def assign(
         self, items: Iterable[Item | str] | str, *, k: int = 5, explain: bool = True, space: str | None = None
@@ -320,10 +326,9 @@ class Catalog:
             message = "title, description and text are empty"
         except UsageError as error:
             message = error.message
-        row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
-        return BadRow(row, "", 0, 0, code, message)
+        return _bad_item(item, code, message)
 
-    def _ingest_items(self, items: Sequence[Item], space: str | None) -> Counts:
+    def _ingest_items(self, items: Sequence[Item], space: str | None, rejects: RejectWriter) -> Counts:
         writer = self._writer(space, lambda: _first_dim(items), streamed=False)
         counts = Counts()
         for start in range(0, len(items), CHUNK_ROWS):
@@ -332,13 +337,15 @@ class Catalog:
             counts.read += len(chunk)
             counts.rejected += len(result.refusals)
             counts.add(result)
+            for refusal in result.refusals:
+                rejects.write(_bad_item(chunk[refusal.index], refusal.code, refusal.message))
         writer.flush()
         return counts
 
     def _writer(self, space: str | None, first_dim: Callable[[], int | None], *, streamed: bool) -> ItemWriter:
         if space is None:
             live = self._live_space(None)
-            return ItemWriter(self.store, live, self._text_encoder())
+            return ItemWriter(self.store, live, self._chosen_encoder())
         known = self._spaces.get(space)
         if known is None and streamed:
             message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"
@@ -398,10 +405,13 @@ class Catalog:
 
     def _text_encoder(self) -> Encoder:
         with self._lock:
-            stored = self._spaces.text_space()
-            encoder = self._make_encoder(stored)
-            if stored is None:
-                self._spaces.register(encoder.space)
+            return self._make_encoder(self._spaces.text_space())
+
+    def _chosen_encoder(self) -> Encoder:
+        """The encoder, which from now on is that of the catalogue; for whoever is about to write."""
+        with self._lock:
+            encoder = self._text_encoder()
+            self._spaces.register(encoder.space)
             return encoder
 
     def _make_encoder(self, stored: Space | None) -> Encoder:
@@ -469,6 +479,11 @@ class Items:
         condition = parse_where(where)
         parts += [] if condition is None else [condition]
         return All(parts) if parts else None
+
+
+def _bad_item(item: Item, code: str, message: str) -> BadRow:
+    row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
+    return BadRow(row, "", 0, 0, code, message)
 
 
 def _first_dim(items: Iterable[Item | BadRow]) -> int | None:

@@ -16,13 +16,14 @@ import common
 from common import Options, Table
 
 SETS = (common.BIGBASKET, "intents_banking77", "products_mwpd_gpc")
-PARTS = 3
-PASSES = 3
-BUDGET_S = 40.0
-"""Another pass over the parts of a set is begun only this long after the first."""
+PARTS = 10
+LEAST_ROUNDS = 3
+MOST_ROUNDS = 3 * PARTS
+BUDGET_S = 95.0
+"""For one set: with long texts the rounds end before all parts were looked at, and the table says how many were."""
 
 QUICK_TEXTS = 90
-_HOW = f"A round is one of {PARTS} equal parts of the texts, taken by all encoders in turn; medians over the rounds."
+_HOW = f"A round is one of {PARTS} like parts of the texts, taken by all encoders in turn; medians over the rounds."
 
 
 def measure(options: Options) -> Iterator[Table]:
@@ -33,8 +34,8 @@ def measure(options: Options) -> Iterator[Table]:
         options.folder(SETS[0])
     ways = _Ways()
     print(f"Encoder: auto chose {ways.auto}; peer {ways.peer_runs}.\n", flush=True)
-    passes = 1 if options.quick else PASSES
-    rows = [row for name in chosen for row in _rows(ways, options.folder(name) / "items.jsonl", n, passes)]
+    rounds = LEAST_ROUNDS if options.quick else MOST_ROUNDS
+    rows = [row for name in chosen for row in _rows(ways, options.folder(name) / "items.jsonl", n, rounds)]
     missing = [name for name in SETS if name not in chosen]
     yield Table(
         "Embedding, the same texts in turns",
@@ -68,29 +69,29 @@ class _Ways:
         return self.ours[name].encode(texts, Role.ITEM).vectors
 
 
-def _rows(ways: _Ways, path: Path, n: int, passes: int) -> list[list[common.Cell]]:
+def _rows(ways: _Ways, path: Path, n: int, most_rounds: int) -> list[list[common.Cell]]:
     texts = common.texts_of(path, n)
-    # Every third text, so that each part is like the whole and the rounds are short enough to be many.
+    # Every tenth text, so that each part is like the whole, and the rounds are short enough to be many.
     parts = [texts[start::PARTS] for start in range(PARTS)]
-    ways.encode("peer", texts[:64])
-    for name in ways.ours:
+    for name in ("peer", *ways.ours):
         ways.encode(name, texts[:64])
-    rounds = [_round(ways, part) for part in parts]
+    rounds: list[_Round] = []
     began = time.perf_counter()
-    for _ in range(passes - 1):
-        rounds += [_round(ways, part, check=False) for part in parts]
-        if time.perf_counter() - began > BUDGET_S:
+    while len(rounds) < most_rounds:
+        rounds.append(_round(ways, parts[len(rounds) % PARTS]))
+        spent = time.perf_counter() - began
+        if len(rounds) >= LEAST_ROUNDS and spent / len(rounds) * (len(rounds) + 1) > BUDGET_S:
             break
     names = {"peer": f"SentenceTransformer.encode(batch_size=64), {ways.peer_runs}"}
     names |= {one: f"nearclass {one}{_said(ways, one)}" for one in ways.ours}
     return [
         [
             path.parent.name,
-            len(texts),
+            sum(map(len, parts[: len(rounds)])),
             label,
             common.median([one.rates[name] for one in rounds]),
             common.ratio([one.rates[name] for one in rounds], [one.rates["peer"] for one in rounds]),
-            f"{min(one.cosines[name] for one in rounds[:PARTS]):.5f}",
+            f"{min(one.cosines[name] for one in rounds):.5f}",
             len(rounds),
             common.spread([one.rates[name] for one in rounds]),
         ]
@@ -100,13 +101,13 @@ def _rows(ways: _Ways, path: Path, n: int, passes: int) -> list[list[common.Cell
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Rows per second of each way, and where it was looked at the least cosine to the peer's vectors."""
+    """Rows per second of each way, and the least cosine to the peer's vectors."""
 
     rates: dict[str, float]
     cosines: dict[str, float]
 
 
-def _round(ways: _Ways, texts: Sequence[str], *, check: bool = True) -> _Round:
+def _round(ways: _Ways, texts: Sequence[str]) -> _Round:
     vectors: dict[str, Any] = {}
 
     def encode(name: str) -> None:
@@ -114,7 +115,7 @@ def _round(ways: _Ways, texts: Sequence[str], *, check: bool = True) -> _Round:
 
     names = ("peer", *ways.ours)
     seconds = common.in_turns({name: common.timed(partial(encode, name)) for name in names}, 1)
-    cosines = {name: _least_cosine(vectors["peer"], vectors[name]) for name in names} if check else {}
+    cosines = {name: _least_cosine(vectors["peer"], vectors[name]) for name in names}
     return _Round({name: len(texts) / taken[0] for name, taken in seconds.items()}, cosines)
 
 

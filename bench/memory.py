@@ -26,6 +26,7 @@ SPACE = "bench"
 START_S = 60.0
 NOTES = (
     "Peak resident set as the kernel counts it (wait4). 1 row is what start-up takes.",
+    "A further row: what each row takes beyond the size before.",
     "Embedded: the engine is in the same process and keeps all rows in memory, so that figure grows with them.",
     "Server: `milvus-lite server --max-workers 1`; the engine's process keeps the rows, ingest itself is measured.",
 )
@@ -49,20 +50,21 @@ def measure(options: Options) -> Iterator[Table]:
     path = f"given vectors of {DIM} dimensions, no model" if vectors else "short titles through the text encoder"
     yield Table(
         f"Peak memory of nearclass ingest, {path}",
-        ("database", "rows", "peak RSS of ingest, MiB", "bytes/row above 1 row", "s", "peak RSS of server, MiB"),
+        ("database", "rows", "peak RSS of ingest, MiB", "bytes/further row", "s", "peak RSS of server, MiB"),
         _per_row(rows),
         NOTES,
     )
 
 
 def _per_row(rows: list[list[common.Cell]]) -> list[list[common.Cell]]:
-    """The rows with what each item adds, set against the smallest size of the same database."""
-    base = {}
+    """The rows with what each further item takes, from the size before on the same database."""
+    before: dict[common.Cell, tuple[int, float]] = {}
     filled = []
     for database, n, peak, *rest in rows:
-        first_n, first_peak = base.setdefault(database, (n, peak))
-        more = None if n == first_n else (peak - first_peak) * (1 << 20) / (n - first_n)
-        filled.append([database, n, round(peak), more if more is None else round(more), *rest])
+        smaller, less = before.get(database, (n, peak))
+        more = None if n == smaller else round((peak - less) * (1 << 20) / (n - smaller))
+        filled.append([database, n, round(peak), more, *rest])
+        before[database] = (n, peak)
     return filled
 
 

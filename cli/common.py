@@ -32,6 +32,9 @@ __all__ = [
 DONE_WITH_REJECTS: Final = 3
 FORMATS: Final = ("table", "json", "jsonl", "csv")
 
+_PATHS: Final = frozenset({"path", "nearest", "class"})
+"""Columns whose lists are names from the root down."""
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b\\[[0-9;?]*[A-Za-z]")
@@ -151,7 +154,7 @@ class Rows:
         elif self.format == "csv":
             writer = csv.writer(sys.stdout)
             writer.writerow(columns)
-            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+            writer.writerows([_cell(row.get(column), column) for column in columns] for row in rows)
             sys.stdout.flush()
         else:
             _table(rows, columns, title)
@@ -159,7 +162,7 @@ class Rows:
     def one(self, row: Mapping[str, Any]) -> None:
         """Write a single object: JSON, or a table of names and values."""
         if self.format == "table":
-            _table(({"name": name, "value": value} for name, value in row.items()), ("name", "value"), "")
+            _table(({"name": name, "value": _words(value, name)} for name, value in row.items()), ("name", "value"), "")
         elif self.format == "csv":
             self.write([row], list(row))
         else:
@@ -183,11 +186,11 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean(_words(row.get(column)))) for column in columns))
+        table.add_row(*(Text(clean(_words(row.get(column), column))) for column in columns))
     Console().print(table)
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, column: str = "") -> str:
     if value is None:
         return ""
     if isinstance(value, float):
@@ -195,13 +198,15 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return " > ".join(str(one) for one in value)
+        return (" > " if column in _PATHS else ", ").join(str(one) for one in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_words(one)}" for name, one in value.items())
     return str(value)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, column: str) -> Any:
     """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    text = _words(value)
+    text = _words(value, column)
     return f"'{text}" if text.startswith(_FORMULA) else text

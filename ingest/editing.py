@@ -131,6 +131,7 @@ class ClassEditor:
             specs: The classes, in any order.
             text: Whether to embed their texts; not needed in a catalogue that has given vectors only.
         """
+        self.finish()
         before = self._taxonomies.reload()
         problems = before.check_change(specs)
         refused = {problem.index for problem in problems}
@@ -168,7 +169,10 @@ class ClassEditor:
         return len(vectors)
 
     def finish(self) -> bool:
-        """Complete a change that was cut off, if there is one; whether there was."""
+        """Complete a change that was cut off, if there is one; whether there was.
+
+        A change that another process is in the middle of is written twice, to the same rows.
+        """
         if not self._taxonomies.pending():
             return False
         encoder = self._encoder() if self._spaces.text_space() else None

@@ -104,7 +104,10 @@ class Assigner:
     ) -> Assignment:
         if not ranked:
             message = f"the search found no class for item {item_id!r}"
-            raise EmptyTaxonomyError(message, hint="Run `nearclass doctor`: class vectors are missing.")
+            raise EmptyTaxonomyError(
+                message,
+                hint="No class has a vector in this space: import the classes for it, or choose another with --space.",
+            )
         class_ids = [class_id for class_id, _ in ranked]
         scores = [score for _, score in ranked]
         verdict = decide(class_ids, scores, self.rules, self.taxonomy)

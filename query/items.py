@@ -91,7 +91,7 @@ class ItemReader:
         return self._found(rows[0])
 
     def matching(self, *, where: Filter | None = None, limit: int | None = None) -> list[Found]:
-        """Stored items that match, in the order of their ids."""
+        """Stored items that match, at most ``limit`` of them, sorted by their ids."""
         return sorted((self._found(row) for row in self._query(where, limit)), key=lambda item: item.id)
 
     def iterate(self, *, where: Filter | None = None) -> Iterator[Found]:

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreError, StoreLockedError
 from .connection import import_client
-from .inspection import begin_drop, check_files, check_writable, finish_drops, move_sidecars_aside, sync_files
+from .inspection import (
+    begin_drop,
+    check_files,
+    check_writable,
+    finish_drops,
+    move_sidecars_aside,
+    remove_dead_sockets,
+    sync_files,
+)
 from .location import ServerAddress
 from .lock import ADVICE, ProcessLock, holder_of_engine_lock
 from .recovery_log import watch
@@ -39,6 +47,7 @@ _WORKERS: Final = 10
 _MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """Longest message: the engine's own bound (milvus-lite 3.2.2)."""
 
+_SOCKET_PREFIX: Final = "nearclass-engine-"
 _SOCKET_LENGTH: Final = 70
 """The path of a socket has at most 107 bytes (unix(7)), and ours adds some 30 to the directory's."""
 
@@ -226,8 +235,10 @@ class Engine:
         """Let the server listen where no other user of this machine reaches it: it asks for no password."""
         if os.name == "posix":
             base = tempfile.gettempdir()
+            base = base if len(base) < _SOCKET_LENGTH else "/tmp"  # noqa: S108
             with contextlib.suppress(OSError, RuntimeError):
-                folder = tempfile.mkdtemp(prefix="nearclass-", dir=base if len(base) < _SOCKET_LENGTH else "/tmp")  # noqa: S108
+                remove_dead_sockets(Path(base), f"{_SOCKET_PREFIX}*")
+                folder = tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=base)
                 self._socket = Path(folder) / "engine"
                 server.add_insecure_port(f"unix:{self._socket}")
                 return f"unix:{self._socket}"

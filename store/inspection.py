@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "check_writable",
     "finish_drops",
     "move_sidecars_aside",
+    "remove_dead_sockets",
     "sync_files",
 ]
 
@@ -31,6 +33,9 @@ _MAGIC: Final = b"PAR1"
 
 _RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Room for manifests, logs and rounding."""
+
+_SOCKET_AGE_S: Final = 60.0
+"""A socket this old is not one that its process has made and not yet listened at."""
 
 _DROPPING: Final = ".dropping"
 
@@ -124,6 +129,19 @@ def move_sidecars_aside(collection: Path) -> list[Path]:
         file.rename(target)
         moved.append(target)
     return moved
+
+
+def remove_dead_sockets(folder: Path, pattern: str) -> None:
+    """Remove the directories of sockets that nobody listens at any more, left by processes that were killed."""
+    for socket_file in folder.glob(f"{pattern}/engine"):
+        with contextlib.suppress(OSError):
+            if time.time() - socket_file.stat().st_mtime < _SOCKET_AGE_S:
+                continue
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(str(socket_file))
+                except ConnectionRefusedError:
+                    shutil.rmtree(socket_file.parent, ignore_errors=True)
 
 
 def sync_files(root: Path, done: dict[Path, tuple[int, int]]) -> None:

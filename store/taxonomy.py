@@ -1,8 +1,9 @@
 """The taxonomy as it is stored: one document for each class, and a head that says which revision is complete.
 
 A change writes the documents of its classes first, then the vectors, and moves the head last. Documents ahead of the
-head are a change that was cut off; whoever opens the catalogue next completes it. The head also carries a random mark,
-so that two writers who chose the same revision number are both noticed.
+head are a change that is under way or was cut off; the next change, or the next open, completes it. Readers may see
+such a class a moment before its vectors are there, which answers nothing wrong: candidates come from the vectors.
+The head also carries a random mark, so that two writers who chose the same revision number are both noticed.
 """
 
 import secrets
@@ -113,9 +114,8 @@ class TaxonomyStore:
 
     def _take(self, documents: Iterable[Document], head: tuple[int, str]) -> Taxonomy:
         for document in documents:
-            if document.revision <= head[0]:
-                self._specs[document.name] = spec_from_dict(document.body["spec"])
-                self._positions[document.name] = int(document.body["position"])
+            self._specs[document.name] = spec_from_dict(document.body["spec"])
+            self._positions[document.name] = int(document.body["position"])
         ordered = sorted(self._specs.values(), key=lambda spec: (self._positions[spec.id], spec.id))
         self._taxonomy = Taxonomy(ordered, head[0])
         self._head = head

@@ -18,6 +18,7 @@ from nearclass.errors import (
     EmptyTaxonomyError,
     SchemaMismatchError,
     SpaceMismatchError,
+    StoreError,
     TaxonomyError,
     UsageError,
 )
@@ -205,11 +206,64 @@ def test_a_change_that_is_cut_off_is_completed_at_the_next_open(open_catalog, sh
         patch.setattr(*where, cut)
         with pytest.raises(Cut):
             catalog.classes.add("E-readers", parent="computers", descriptions=["Devices to read e-books on."])
-    assert "computers/e-readers" not in catalog.classes.taxonomy
+    assert catalog.assign("device to read e-books on")[0].class_id != "computers/e-readers"
     catalog.close()
     again = open_catalog()
     assert again.classes.taxonomy.revision == 2
     assert again.assign("device to read e-books on")[0].class_id == "computers/e-readers"
+
+
+def test_a_cut_off_change_of_a_parent_is_completed_too(open_catalog, shop, monkeypatch):
+    from nearclass.ingest import editing
+
+    catalog = open_catalog()
+    catalog.import_classes(shop)
+
+    class Cut(BaseException):
+        pass
+
+    def cut(*_args, **_kwargs):
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(editing, "sync", cut)
+        with pytest.raises(Cut):
+            catalog.classes.edit("computers", name="Computing")
+    catalog.close()
+    again = open_catalog()
+    assert again.classes.taxonomy.path("tablets") == ("Computing", "Tablets")
+    assert again.classes.taxonomy.revision == 2
+
+
+def test_a_cut_off_change_is_completed_by_the_next_change_in_the_same_process(catalog, monkeypatch):
+    from nearclass.ingest import editing
+
+    def fail(*_args, **_kwargs):
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(editing, "sync", fail)
+        with pytest.raises(StoreError):
+            catalog.classes.add("E-readers", parent="computers", descriptions=["Devices to read e-books on."])
+    catalog.classes.add("Rakes", parent="garden")
+    assert catalog.assign("device to read e-books on")[0].class_id == "computers/e-readers"
+
+
+def test_reading_an_empty_catalogue_does_not_choose_its_encoder(open_catalog):
+    catalog = open_catalog()
+    assert catalog.items().list() == []
+    assert catalog.spaces == []
+
+
+def test_anything_but_items_and_paths_is_refused(catalog):
+    with pytest.raises(UsageError, match="42"):
+        catalog.ingest([Item("1", title="kettle"), 42])
+
+
+def test_refused_items_are_kept_with_their_reason(catalog, tmp_path):
+    counts = catalog.ingest([Item("1", title=" "), Item("2", title="kettle")], rejects=tmp_path / "r.jsonl")
+    assert (counts.rejected, counts.ok) == (1, 1)
+    assert "no_text" in (tmp_path / "r.jsonl").read_text()
 
 
 @pytest.fixture

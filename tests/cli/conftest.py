@@ -33,7 +33,7 @@ def run():
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NEARCLASS_")}
         process = subprocess.run(
             [sys.executable, "-m", "nearclass", *map(str, arguments)],
-            cwd=cwd, input=stdin, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=300,
+            cwd=cwd, input=stdin, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         return Outcome(process)
 
@@ -41,7 +41,7 @@ def run():
 
 
 @pytest.fixture(scope="session")
-def stocked(run, tmp_path_factory, encoder):  # noqa: ARG001 - skips where there are no weights
+def stocked(run, tmp_path_factory, encoder):  # skips where there are no weights
     """A folder with a database that has the demo's classes and forty of its items."""
     folder = tmp_path_factory.mktemp("shop")
     imported = run("classes", "import", DEMO / "classes.jsonl", cwd=folder)

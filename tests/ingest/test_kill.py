@@ -84,7 +84,7 @@ def prepared(tmp_path, shop, encoder):
         {"id": f"v{n}", "vector": rng.normal(size=24).round(4).tolist(), "rank": n} if n % 97 else {"id": f"v{n}"}
         for n in range(ROWS)
     ]
-    words = "steel kettle,gaming laptop,leather boots,garden hose,running shoes,bread toaster,paper printer".split(",")
+    words = ["steel kettle", "gaming laptop", "leather boots", "garden hose", "running shoes", "toaster", "printer"]
     texts = [{"id": f"t{n}", "title": f"{words[n % 7]} {n}"} if n % 97 else {"title": "no id"} for n in range(900)]
     for name, rows in (("vectors", vectors), ("texts", texts)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,6 +124,25 @@ def test_an_env_file_of_the_working_directory_is_not_read(tmp_path: Path, run_py
     (tmp_path / ".env").write_text("LEAKED=1\n")
     done = run_python(PROGRAM + "store.close(); print(os.environ.get('LEAKED'))", str(tmp_path / "s"), cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("None\n", "")
+
+
+def test_sockets_of_killed_processes_are_removed_and_live_ones_are_not(
+    path: Path, run_python: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp/nearclass-test")
+    monkeypatch.setenv("TMPDIR", "/tmp/nearclass-test")
+    folder = Path("/tmp/nearclass-test")
+    folder.mkdir(exist_ok=True)
+    try:
+        run_python(PROGRAM + "die()", str(tmp_path / "killed"))
+        monkeypatch.setattr("nearclass.store.inspection._SOCKET_AGE_S", -1.0)
+        assert len(list(folder.iterdir())) == 1
+        with Store.open(str(path)) as store, Store.open(str(tmp_path / "second")):
+            assert len(list(folder.iterdir())) == 2
+            assert store.collections() == []
+        assert list(folder.iterdir()) == []
+    finally:
+        shutil.rmtree(folder)
 
 
 # Locks
