@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -74,10 +73,11 @@ def command(
     else:
         rows = (Item(str(number), text=text) for number, text in enumerate(texts, 1))
     writer = Rows(output)
+    shown = explain or writer.format in {"json", "jsonl"}
     with app.open() as catalog, RejectWriter(rejects) as bad_rows:
 
         def answers() -> Iterator[Assignment]:
-            for answer in catalog.assign_each(rows, k=k, space=space):
+            for answer in catalog.assign_each(rows, k=k, explain=shown, space=space):
                 if isinstance(answer, BadRow):
                     bad_rows.write(answer)
                 else:
@@ -100,10 +100,7 @@ _CSV = ("id", "decision", "class_id", "path", "score", "confidence", "margin", "
 
 
 def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]:
-    row = asdict(answer)
-    rule = row.pop("rule")
-    if explain:
-        row["rule"] = rule
+    row = {name: getattr(answer, name) for name in answer.__slots__ if explain or name != "rule"}
     nearest = answer.candidates[0].path
     if output == "csv":
         row["nearest"] = nearest

@@ -268,7 +268,9 @@ def test_labels_are_names_any_of_which_is_right(values: dict[str, Any], expected
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(True, True), ("YES", True), (1, True), ("1", True), (0, False), ("no", False)]
+    ("value", "expected"),
+    [(True, True), ("YES", True), (1, True), ("1", True), (0, False), ("no", False)],
+    ids=["true", "YES", "one", "text-one", "zero", "no"],
 )
 def test_the_flag_of_out_of_scope_is_read(value: Any, expected: Any) -> None:
     assert good({"id": 1, "text": "a", "oos": value}).oos is expected
