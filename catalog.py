@@ -26,12 +26,13 @@ from .ingest.run import CHUNK_ROWS, Counts, IngestRun, Progress
 from .ingest.sources import BadRow, Source, open_sources
 from .ingest.stored import StoredItems
 from .learn.evaluate import Evaluation, Judged, evaluate
-from .query.items import Found, ItemReader, branch, parse_where
+from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
-from .schemas.filters import All, Compare
+from .schemas.filters import Compare, Filter
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space, precomputed
 from .schemas.text import item_text
+from .schemas.vectors import unit_vector
 from .settings import Settings, load_settings
 from .store import Store
 from .store.spaces import SpaceCollections, Spaces, check_same
@@ -263,12 +264,9 @@ class Catalog:
             where: Conditions such as ``brand=Acme`` or ``price<40``, all of which must hold.
         """
         taxonomy = self.classes.taxonomy
-        parts = [] if class_id is None else [branch(taxonomy, taxonomy.find(class_id).id)]
-        condition = parse_where(where)
-        parts += [] if condition is None else [condition]
         vector = self._text_encoder().encode([item_text(Item("query", text=query))], Role.CLASS).vectors[0]
         reader = ItemReader(self.store, self._live_space(None).place.items, taxonomy)
-        return reader.search(vector, k, where=All(parts) if parts else None)
+        return reader.search(vector, k, where=item_filter(taxonomy, class_id, where))
 
     def evaluate(self, labelled: Iterable[Labelled], *, space: str | None = None) -> tuple[Evaluation, list[Judged]]:
         """Figures of labelled items, and each answer beside its truth."""
@@ -473,12 +471,8 @@ class Items:
         """Answer items anew whose answer is older than the taxonomy; those whose answer changed."""
         return self.stored.reassign(on_page)
 
-    def _filter(self, class_id: str | None, where: Sequence[str]) -> All | None:
-        taxonomy = self.classes.taxonomy
-        parts = [] if class_id is None else [branch(taxonomy, taxonomy.find(class_id).id)]
-        condition = parse_where(where)
-        parts += [] if condition is None else [condition]
-        return All(parts) if parts else None
+    def _filter(self, class_id: str | None, where: Sequence[str]) -> Filter | None:
+        return item_filter(self.classes.taxonomy, class_id, where)
 
 
 def _bad_item(item: Item, code: str, message: str) -> BadRow:
@@ -494,10 +488,10 @@ def _first_dim(items: Iterable[Item | BadRow]) -> int | None:
 
 
 def _given_vector(item: Item, space: Space) -> NDArray[np.float32]:
-    vector = np.asarray(item.vector if item.vector is not None else (), np.float32)
-    norm = float(np.linalg.norm(vector))
-    if vector.shape != (space.dim,) or not np.isfinite(norm) or norm == 0:
-        message = f"item {item.id!r} brings a vector of length {len(vector)} and norm {norm:g} to {space.name}"
-        raise UsageError(message, hint=f"The space takes finite vectors of length {space.dim} that are not zero.")
-    unit: NDArray[np.float32] = vector / np.float32(norm)
-    return unit
+    try:
+        return unit_vector(item.vector or (), space.dim)
+    except ValueError as error:
+        message = f"item {item.id!r} brings to {space.name} {error}"
+        raise UsageError(
+            message, hint=f"The space takes finite vectors of length {space.dim} that are not zero."
+        ) from error

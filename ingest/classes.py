@@ -22,6 +22,7 @@ from ..schemas.filters import All, Compare, In
 from ..schemas.records import ClassSpec, EvidenceKind, Role
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import clip_bytes
+from ..schemas.vectors import unit_vector
 from ..store import Store
 from ..store.spaces import SpaceCollections
 from ..store.state import Document, State
@@ -146,17 +147,14 @@ def given_vectors(specs: Iterable[ClassSpec], dim: int | None) -> dict[str, NDAr
     for spec in specs:
         if spec.vector is None:
             continue
-        vector = np.asarray(spec.vector, np.float32)
-        dim = dim or len(vector)
-        norm = float(np.linalg.norm(vector))
-        if len(vector) != dim or not np.isfinite(norm) or norm == 0:
-            message = (
-                f"class {spec.id!r}: its vector has length {len(vector)} and norm {norm:g}, expected {dim} and > 0"
-            )
+        dim = dim or len(spec.vector)
+        try:
+            vectors[spec.id] = unit_vector(spec.vector, dim)
+        except ValueError as error:
             raise TaxonomyError(
-                message, hint="Give every class of a space a vector of one length, finite and not zero."
-            )
-        vectors[spec.id] = vector / norm
+                f"class {spec.id!r} brings {error}",
+                hint="Give every class of a space a vector of one length, finite and not zero.",
+            ) from error
     return vectors
 
 

@@ -16,6 +16,7 @@ from ..schemas.collections import ABSENT, MAX_ID_BYTES, MAX_JSON_BYTES, MAX_TEXT
 from ..schemas.filters import In
 from ..schemas.records import Assignment, Item, Role
 from ..schemas.text import clip_bytes, content_hash, item_text
+from ..schemas.vectors import unit_vector
 from ..store import Store
 from ..store.spaces import SpaceCollections
 
@@ -193,13 +194,10 @@ class ItemWriter:
         dim = self._place.space.dim
         if item.vector is None:
             return Refusal(index, "no_vector", f"the space {self._place.space.name} takes items with a vector")
-        vector = np.asarray(item.vector, np.float32)
-        norm = float(np.linalg.norm(vector))
-        if vector.shape != (dim,) or not np.isfinite(norm) or norm == 0:
-            message = f"the vector has length {len(vector)} and norm {norm:g}, expected length {dim} and a norm > 0"
-            return Refusal(index, "bad_vector", message)
-        unit: NDArray[np.float32] = vector / np.float32(norm)
-        return unit
+        try:
+            return unit_vector(item.vector, dim)
+        except ValueError as error:
+            return Refusal(index, "bad_vector", str(error))
 
     def _stored(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         rows = self._store.query(self._place.items, where=In("key", list(keys)), fields=("key", *_STORED))

@@ -14,7 +14,7 @@ from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operat
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 
-__all__ = ["FOUND_FIELDS", "Found", "ItemReader", "branch", "parse_where"]
+__all__ = ["FOUND_FIELDS", "Found", "ItemReader", "branch", "item_filter", "parse_where"]
 
 FOUND_FIELDS: Final = (
     "item_id", "title", "description", "text", "image", "decision", "class_id", "score", "confidence", "margin",
@@ -145,6 +145,14 @@ def branch(taxonomy: Taxonomy, class_id: str) -> Filter:
     """Items assigned to a class or to any below it, or confirmed there."""
     ids = taxonomy.descendants(class_id)
     return AnyOf([In("class_id", ids), In("confirmed_class", ids)])
+
+
+def item_filter(taxonomy: Taxonomy, class_id: str | None, where: Sequence[str]) -> Filter | None:
+    """Items of a class (id, full path or unique name) and below it, for which every condition holds."""
+    parts = [] if class_id is None else [branch(taxonomy, taxonomy.find(class_id).id)]
+    condition = parse_where(where)
+    parts += [] if condition is None else [condition]
+    return All(parts) if parts else None
 
 
 def parse_where(conditions: Sequence[str]) -> Filter | None:
