@@ -1,5 +1,6 @@
 """Reading stored items: one, many, or the nearest to a description."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import NearclassError, UsageError
 from ..schemas.collections import ABSENT, key_of
-from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator
+from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator, Scalar
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 
@@ -35,6 +36,8 @@ _CONDITION: Final = re.compile(r"(?P<name>[^=<>!]+)(?P<op>!=|<=|>=|==|=|<|>)(?P<
 _OPERATORS: Final[Mapping[str, Operator]] = {
     "=": "==", "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
 }  # fmt: skip
+_JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_INT64: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,8 @@ def item_filter(taxonomy: Taxonomy, class_id: str | None, where: Sequence[str]) 
 def parse_where(conditions: Sequence[str]) -> Filter | None:
     """A filter from conditions such as ``brand=Acme``, ``price<40`` or ``decision=novel``.
 
-    A name that is no field of an item is one of its attributes. A value that reads as a number matches the number and
-    the text, because a CSV file has only texts.
+    A name that is no field of an item is one of its attributes. A value that is written as a number, and not as 007,
+    equals the number and the text: a source may have either. Of an item without the attribute nothing holds.
 
     Raises:
         UsageError: A condition has no operator.
@@ -178,12 +181,18 @@ def _condition(text: str) -> Filter:
     if name in _FIELD_NAMES:
         return Compare(_FIELD_NAMES[name], op, value)
     attribute = Attribute(name)
+    if op in {"==", "!="}:
+        forms = [Compare(attribute, op, form) for form in _forms(value)]
+        return AnyOf(forms) if op == "==" else All(forms)
     number = _number(value)
-    if number is None:
-        return Compare(attribute, op, value)
-    if op == "==":
-        return AnyOf([Compare(attribute, op, number), Compare(attribute, op, value)])
-    return Compare(attribute, op, number)
+    return Compare(attribute, op, value if number is None else number)
+
+
+def _forms(text: str) -> list[Scalar]:
+    """What an attribute may hold where a person writes this."""
+    number = _number(text) if _JSON_NUMBER.fullmatch(text) else None
+    stored = math.isfinite(number) if isinstance(number, float) else number is not None and abs(number) < _INT64
+    return [text] if number is None or not stored else [number, text]
 
 
 def _number(text: str) -> int | float | None:

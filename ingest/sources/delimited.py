@@ -83,7 +83,7 @@ def read_delimited(content: Content, layout: Layout, start: int = 0) -> Iterator
             if position < start:
                 continue
             if problem is None and len(cells) == width:
-                yield RawRow(dict(zip(columns, cells, strict=True)), source, line, position)
+                yield RawRow(dict(zip(columns, cells, strict=True)), source, line, position, only_texts=True)
             else:
                 code, message = (Code.RAGGED_ROW.value, f"{len(cells)} fields where the header has {width}")
                 if problem is not None:

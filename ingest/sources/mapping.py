@@ -9,7 +9,7 @@ from ...errors import UsageError
 from ...schemas.records import Item
 from .columns import SYNONYMS, Kind, normalise
 from .rows import BadRow, Code, RawRow, RowProblemError, clip
-from .values import attribute, is_absent, name_list, text, truth, user_id, vector
+from .values import attribute, is_absent, name_list, number_or_text, text, truth, user_id, vector
 
 __all__ = ["FIELDS", "ColumnMapping", "MappedRow", "RowMapper", "detect", "map_row"]
 
@@ -130,13 +130,15 @@ def detect(columns: Iterable[str], kind: Kind = "table") -> ColumnMapping:
 def map_row(row: RawRow, mapping: ColumnMapping, *, default_id: str | None = None) -> MappedRow | BadRow:
     """Return a row as an item; columns that are no field become attributes, empty ones are left out.
 
+    Attributes of a source that has only texts are numbers where they are plainly written as such.
+
     Args:
         row: The row as read.
         mapping: Which column is which field.
         default_id: The id of a row that has none; without it such a row is bad.
     """
     try:
-        return _mapped(row.values, mapping.fields, default_id)
+        return _mapped(row, mapping.fields, default_id)
     except RowProblemError as problem:
         raw = clip(row.values)
         return BadRow(raw, row.source, row.line, row.position, problem.code, problem.message)
@@ -165,7 +167,8 @@ class RowMapper:
         return map_row(row, self.mapping(tuple(row.values)), default_id=default_id)
 
 
-def _mapped(values: dict[str, Any], fields: Mapping[str, str], default_id: str | None) -> MappedRow:
+def _mapped(row: RawRow, fields: Mapping[str, str], default_id: str | None) -> MappedRow:
+    values = row.values
     found = {name: values[column] for name, column in fields.items() if not is_absent(values.get(column))}
     name = user_id(found["id"]) if "id" in found else default_id
     if not name:
@@ -176,13 +179,18 @@ def _mapped(values: dict[str, Any], fields: Mapping[str, str], default_id: str |
         raise RowProblemError(Code.NO_CONTENT, "none of title, description, text, image and vector holds anything")
     labels = [one for key in ("label", "labels") if key in found for one in name_list(found[key], key)]
     used = set(fields.values())
+    known = number_or_text if row.only_texts else _as_it_is
     extra = {
-        column if column.isascii() else attribute(column, "a column name"): attribute(value, column)
+        column if column.isascii() else attribute(column, "a column name"): attribute(known(value), column)
         for column, value in values.items()
         if column not in used and not is_absent(value)
     }
     item = Item(id=name, vector=numbers, attributes=extra, **texts)
     return MappedRow(item, tuple(dict.fromkeys(labels)), "oos" in found and truth(found["oos"]))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _where(fields: Mapping[str, str], name: str) -> str:

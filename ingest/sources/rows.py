@@ -55,12 +55,14 @@ class RawRow:
         source: File name, address or ``<stdin>``.
         line: Line of the file that the row begins on, from 1; in Parquet the number of the row.
         position: Ordinal of the row within its source, good or bad, from 0.
+        only_texts: Whether the source has no types, as CSV, so that a number is known by how it is written.
     """
 
     values: dict[str, Any]
     source: str
     line: int
     position: int
+    only_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

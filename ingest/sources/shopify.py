@@ -80,7 +80,7 @@ def _placed(row: RawRow | BadRow, position: int, bodies: list[str]) -> RawRow | 
     if isinstance(row, BadRow):
         return BadRow(row.raw, row.source, row.line, position, row.code, row.message)
     values = {column: html_text(value) if column in bodies else value for column, value in row.values.items()}
-    return RawRow(values, row.source, row.line, position)
+    return RawRow(values, row.source, row.line, position, row.only_texts)
 
 
 def _without(markup: str, opening: str, closing: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "attribute",
     "is_absent",
     "name_list",
+    "number_or_text",
     "text",
     "truth",
     "user_id",
@@ -31,6 +32,10 @@ MAX_TEXT_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64
 _EXACT: Final = 2.0**53
 _MAX_DIGITS: Final = 1000
+_MAX_EXACT_DIGITS: Final = 15
+"""Every decimal number of so many digits comes back from a 64-bit float as it was (C++ ``DBL_DIG``)."""
+
+_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BAD_IN_ID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -187,6 +192,22 @@ def attribute(value: Any, field: str, depth: int = 0) -> Any:
     if depth >= _MAX_DEPTH:
         raise RowProblemError(Code.BAD_VALUE, f"{field} is nested deeper than {_MAX_DEPTH} levels")
     return _compound(value, field, depth + 1)
+
+
+def number_or_text(words: str) -> int | float | str:
+    """Return the number that a text plainly is, as far as a computer keeps its digits, or the text.
+
+    What people write for something else stays a text: leading zeros, a plus, exponents, commas, blanks around it.
+
+    >>> number_or_text("12.50"), number_or_text("007"), number_or_text("4006381333931"), number_or_text("1,5")
+    (12.5, '007', 4006381333931, '1,5')
+    """
+    if _PLAIN_NUMBER.fullmatch(words) is None:
+        return words
+    digits = words.replace("-", "").replace(".", "").lstrip("0")
+    if len(digits) > _MAX_EXACT_DIGITS:
+        return words
+    return float(words) if "." in words else int(words)
 
 
 def _compound(value: Any, field: str, depth: int) -> Any:

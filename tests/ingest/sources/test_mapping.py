@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nearclass.errors import UsageError
 from nearclass.ingest.sources import BadRow, ColumnMapping, MappedRow, RawRow, RowMapper, detect, map_row
+from nearclass.ingest.sources.values import number_or_text
 
 NAN = float("nan")
 
@@ -237,6 +238,76 @@ def test_all_other_columns_become_attributes_that_json_can_hold() -> None:
         "broken\ufffd": "\ufffd",
         "inner": {"1": [2, {"a": "b"}]},
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("0", 0),
+        ("12", 12),
+        ("-12", -12),
+        ("12.50", 12.5),
+        ("0.05", 0.05),
+        ("0.123456789012345", 0.123456789012345),
+        ("999999999999999", 999999999999999),
+        ("4006381333931", 4006381333931),
+    ],
+)
+def test_a_plain_number_of_a_source_of_texts_becomes_a_number(words: str, value: float) -> None:
+    [found] = attributes_of_a_table(words).values()
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "00123", "-01", "00.5", "+5", "1e5", "1E5", "nan", "inf", "1,5", "1,000", "1_000", ".5", "5.", "-", "--1",
+        " 5", "5 ", "5\n", "1.2.3", "0x10", "12 EUR", "2024-01-02", "true", "٣", "５",
+        "1234567890123456", "1234567890.123456", "12345678901234.50", "0.0000000000000001",
+    ],
+)  # fmt: skip
+def test_what_may_be_anything_else_stays_the_text_that_it_was(words: str) -> None:
+    assert attributes_of_a_table(words) == {"x": words}
+
+
+def test_only_attributes_become_numbers_and_only_where_the_source_has_no_types() -> None:
+    values = {"id": "12", "title": "34", "label": "56", "x": "78"}
+    [table, typed] = [
+        RowMapper().map(RawRow(dict(values), "a", 1, 0, only_texts=only_texts)) for only_texts in (True, False)
+    ]
+    assert isinstance(table, MappedRow)
+    assert isinstance(typed, MappedRow)
+    assert (table.item.id, table.item.title, table.label, table.item.attributes) == ("12", "34", ("56",), {"x": 78})
+    assert typed.item.attributes == {"x": "78"}
+
+
+def test_a_bad_row_of_a_table_is_kept_as_it_was_written() -> None:
+    row = RowMapper().map(RawRow({"id": "", "price": "12.50"}, "a.csv", 2, 0, only_texts=True))
+    assert isinstance(row, BadRow)
+    assert row.raw == {"id": "", "price": "12.50"}
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=3) | st.integers().map(decimal.Decimal))
+def test_no_digit_of_a_number_is_lost(number: decimal.Decimal) -> None:
+    words = f"{number:f}"
+    value = number_or_text(words)
+    assert value == words or decimal.Decimal(str(value)) == number
+    plain = len(words.strip("-").replace(".", "").lstrip("0")) <= 15
+    assert plain == (value != words)
+
+
+@given(st.text(max_size=8) | st.text("0123456789.-+e, ", max_size=20))
+def test_what_is_taken_for_a_number_is_written_as_json_writes_it(words: str) -> None:
+    value = number_or_text(words)
+    if value != words:
+        assert value == orjson.loads(words)
+        assert not {"e", "E", "+"} & set(words)
+
+
+def attributes_of_a_table(words: str) -> dict[str, Any]:
+    row = RowMapper().map(RawRow({"id": "1", "title": "a", "x": words}, "a.csv", 2, 0, only_texts=True))
+    assert isinstance(row, MappedRow)
+    return dict(row.item.attributes)
 
 
 def test_nesting_beyond_reason_is_a_bad_value() -> None:
