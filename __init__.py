@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .errors import NearclassError
+    from .items import Items
     from .schemas.records import Assignment, Candidate, ClassSpec, Decision, Evidence, Item
     from .settings import Settings
 
@@ -17,6 +18,7 @@ __all__ = [
     "Decision",
     "Evidence",
     "Item",
+    "Items",
     "NearclassError",
     "Settings",
     "__version__",
@@ -32,6 +34,7 @@ _HOME: Final = {
     "Decision": ".schemas.records",
     "Evidence": ".schemas.records",
     "Item": ".schemas.records",
+    "Items": ".items",
     "NearclassError": ".errors",
     "Settings": ".settings",
 }

@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.hint:
             click.echo(f"next:  {error.hint}", err=True)
         return error.exit_code
-    except click.exceptions.Abort:
+    except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:

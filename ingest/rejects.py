@@ -8,9 +8,16 @@ from typing import IO, Any, Self
 import orjson
 
 from ..errors import InputError
+from ..schemas.records import Item
 from .sources.rows import BadRow
 
-__all__ = ["RejectWriter"]
+__all__ = ["RejectWriter", "refused"]
+
+
+def refused(item: Item, code: str, message: str) -> BadRow:
+    """An item that came from no file, as a row that was not taken."""
+    row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
+    return BadRow(row, "", 0, 0, code, message)
 
 
 class RejectWriter:

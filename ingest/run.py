@@ -11,13 +11,15 @@ from ..schemas.records import Item
 from ..schemas.taxonomy import Taxonomy
 from ..store.state import Document, State
 from .items import ChunkResult, ItemWriter
-from .rejects import RejectWriter
+from .rejects import RejectWriter, refused
 from .sources import BadRow, RawRow, Source
 from .sources.mapping import ColumnMapping, RowMapper
 
-__all__ = ["Counts", "IngestRun", "Progress"]
+__all__ = ["CHUNK_ROWS", "Counts", "IngestRun", "Progress", "run_items"]
 
 CHUNK_ROWS: Final = 1024
+"""Rows that are embedded, searched and written at a time."""
+
 _CHUNK_CHARS: Final = 8_000_000
 """A chunk ends early at this many characters, so that long texts do not add up in memory."""
 
@@ -251,6 +253,21 @@ class IngestRun:
             "rejects_offset": self._rejects.offset,
         }
         self._state.put(Document(_CHECKPOINT, self._name, body))
+
+
+def run_items(writer: ItemWriter, items: Sequence[Item], rejects: RejectWriter) -> Counts:
+    """Take items that come from no file, and return when all is durable; there is no checkpoint to go on from."""
+    counts = Counts()
+    for start in range(0, len(items), CHUNK_ROWS):
+        chunk = items[start : start + CHUNK_ROWS]
+        result = writer.write(chunk)
+        counts.read += len(chunk)
+        counts.rejected += len(result.refusals)
+        counts.add(result)
+        for refusal in result.refusals:
+            rejects.write(refused(chunk[refusal.index], refusal.code, refusal.message))
+    writer.flush()
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

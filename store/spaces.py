@@ -1,12 +1,13 @@
 """The spaces of a catalogue and the collections of each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import SchemaMismatchError, SpaceMismatchError
+from ..errors import SchemaMismatchError, SpaceMismatchError, UsageError
 from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec
-from ..schemas.spaces import Space
+from ..schemas.spaces import Space, precomputed
 from .names import alias, first_version
 from .state import Document, State
 from .store import Store
@@ -15,6 +16,7 @@ __all__ = ["SpaceCollections", "Spaces", "check_same"]
 
 _SPACE: Final = "space"
 _CATALOG: Final = "catalog"
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,19 @@ class Spaces:
         document = self._state.get(_SPACE, name)
         return Space.from_dict(document.body) if document else None
 
+    def named(self, name: str) -> Space:
+        """The space with this name, which must be there.
+
+        Raises:
+            UsageError: There is none; the hint lists those there are.
+        """
+        space = self.get(name)
+        if space is None:
+            message = f"there is no space {name!r}"
+            have = ", ".join(one.name for one in self.every()) or "none"
+            raise UsageError(message, hint=f"Spaces of this catalogue: {have}.")
+        return space
+
     def every(self) -> list[Space]:
         """Every space, by name."""
         return [Space.from_dict(document.body) for document in self._state.every(_SPACE)]
@@ -107,6 +122,24 @@ class Spaces:
         if space.kind == "text":
             body["text_space"] = space.name
         self._state.put(Document(_SPACE, space.name, space.to_dict()), Document(_CATALOG, _CATALOG, body))
+
+    def register_given(self, name: str, dim: int | None) -> Space:
+        """Remember a space of given vectors; without ``dim`` it must be known already.
+
+        Raises:
+            UsageError: The name cannot be one, or the dimension is not known.
+            SpaceMismatchError: The space is known with another dimension.
+        """
+        if not _NAME.fullmatch(name):
+            message = f"{name!r} cannot be the name of a space"
+            raise UsageError(message, hint="Use letters, digits and underscores, at most 64, not a digit first.")
+        known = self.get(name)
+        if known is None and not dim:
+            message = f"there is no space {name!r}, and no row brings a vector to start one with"
+            raise UsageError(message, hint="Give a column `vector` in JSONL or Parquet.")
+        space = precomputed(name, dim or (known.dim if known else 0))
+        self.register(space)
+        return space
 
 
 def check_same(stored: Space, configured: Space) -> None:
