@@ -89,7 +89,7 @@ class ClassEditor:
             ClassNotFoundError: There is no such parent.
             TaxonomyError: The id or the name is taken, or not allowed.
         """
-        taxonomy = self._taxonomies.reload()
+        taxonomy = self._latest()
         parent_id = taxonomy.find(parent).id if parent else None
         path = (*taxonomy.path(parent_id), name) if parent_id is not None else (name,)
         spec = ClassSpec(
@@ -104,7 +104,7 @@ class ClassEditor:
         if spec.id in taxonomy:
             message = f"there is a class {spec.id!r} already"
             raise TaxonomyError(message, hint="Change it with `nearclass classes edit`, or give another --id.")
-        return self._put_one(spec)
+        return self._put_one(taxonomy, spec)
 
     def edit(self, class_id: str, **changes: Any) -> ClassSpec:
         """Change fields of one class, such as ``name`` or ``descriptions``; those not named stay.
@@ -113,8 +113,8 @@ class ClassEditor:
             ClassNotFoundError: There is no such class.
             TaxonomyError: The change is not allowed.
         """
-        spec = self._taxonomies.reload().find(class_id)
-        return self._put_one(replace(spec, **changes))
+        taxonomy = self._latest()
+        return self._put_one(taxonomy, replace(taxonomy.find(class_id), **changes))
 
     def retire(self, class_id: str) -> ClassSpec:
         """Stop answering a class and what is below it; everything stored stays."""
@@ -131,8 +131,40 @@ class ClassEditor:
             specs: The classes, in any order.
             text: Whether to embed their texts; not needed in a catalogue that has given vectors only.
         """
+        return self._put(self._latest(), specs, text=text)
+
+    def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
+        """Store the vectors that classes of the taxonomy bring for a space; how many there were."""
+        place = SpaceCollections.of(self._catalog, space)
+        taxonomy = self._latest()
+        known = [spec for spec in specs if spec.id in taxonomy]
+        vectors = given_vectors(known, space.dim)
+        if not vectors:
+            message = f"none of the {len(specs)} classes brings a vector for the space {space.name}"
+            raise UsageError(message, hint="Give a column `vector` in JSONL or Parquet, or leave --space off.")
+        write_given_vectors(self._store, place, vectors, taxonomy.revision)
+        sync(self._store, self._state, place, taxonomy, None)
+        # Readers see class vectors of a new head only.
+        self._taxonomies.commit(taxonomy.revision + 1)
+        return len(vectors)
+
+    def finish(self) -> bool:
+        """Complete a change that was cut off, if there is one; whether there was.
+
+        A change that another process is in the middle of is written twice, to the same rows.
+        """
+        if not self._taxonomies.pending():
+            return False
+        encoder = self._encoder() if self._spaces.text_space() else None
+        self._taxonomies.commit(self._bring_in(encoder).revision)
+        return True
+
+    def _latest(self) -> Taxonomy:
+        """The taxonomy that a change starts from, as it is in the store; what was cut off before is completed."""
         self.finish()
-        before = self._taxonomies.reload()
+        return self._taxonomies.current()
+
+    def _put(self, before: Taxonomy, specs: Sequence[ClassSpec], *, text: bool = True) -> Change:
         problems = before.check_change(specs)
         refused = {problem.index for problem in problems}
         accepted = [replace(spec, vector=None) for index, spec in enumerate(specs) if index not in refused]
@@ -153,52 +185,27 @@ class ClassEditor:
             tuple(problems),
         )
 
-    def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
-        """Store the vectors that classes of the taxonomy bring for a space; how many there were."""
-        place = SpaceCollections.of(self._catalog, space)
-        taxonomy = self._taxonomies.reload()
-        known = [spec for spec in specs if spec.id in taxonomy]
-        vectors = given_vectors(known, space.dim)
-        if not vectors:
-            message = f"none of the {len(specs)} classes brings a vector for the space {space.name}"
-            raise UsageError(message, hint="Give a column `vector` in JSONL or Parquet, or leave --space off.")
-        write_given_vectors(self._store, place, vectors, taxonomy.revision)
-        sync(self._store, self._state, place, taxonomy, None)
-        # Readers see class vectors of a new head only.
-        self._taxonomies.commit(taxonomy.revision + 1)
-        return len(vectors)
-
-    def finish(self) -> bool:
-        """Complete a change that was cut off, if there is one; whether there was.
-
-        A change that another process is in the middle of is written twice, to the same rows.
-        """
-        if not self._taxonomies.pending():
-            return False
-        encoder = self._encoder() if self._spaces.text_space() else None
-        revision = self._taxonomies.complete().revision
-        self._bring_in(encoder)
-        self._taxonomies.commit(revision)
-        return True
-
-    def _bring_in(self, encoder: Encoder | None) -> None:
-        taxonomy = self._taxonomies.complete()
+    def _bring_in(self, encoder: Encoder | None) -> Taxonomy:
+        """Bring every space up to the newest taxonomy, which is returned."""
+        taxonomy = self._taxonomies.newest()
         for space in self._spaces.every():
             text = space.kind == "text"
             if text and (encoder is None or encoder.space.fingerprint != space.fingerprint):
                 continue
             place = SpaceCollections.of(self._catalog, space)
             sync(self._store, self._state, place, taxonomy, encoder if text else None)
+        return taxonomy
 
-    def _put_one(self, spec: ClassSpec) -> ClassSpec:
-        change = self.put([spec])
+    def _put_one(self, before: Taxonomy, spec: ClassSpec) -> ClassSpec:
+        change = self._put(before, [spec])
         if change.problems:
             raise TaxonomyError(change.problems[0].message, hint="`nearclass classes list` shows the tree.")
         return change.taxonomy[spec.id]
 
     def _set_state(self, class_id: str, state: ClassState) -> ClassSpec:
-        spec = self._taxonomies.reload().find(class_id)
+        taxonomy = self._latest()
+        spec = taxonomy.find(class_id)
         if spec.state is state:
             message = f"class {spec.id!r} is {state.value} already"
             raise TaxonomyError(message, hint="`nearclass classes show` prints its state.")
-        return self._put_one(replace(spec, state=state))
+        return self._put_one(taxonomy, replace(spec, state=state))

@@ -4,12 +4,16 @@ A change writes the documents of its classes first, then the vectors, and moves 
 head are a change that is under way or was cut off; the next change, or the next open, completes it. Readers may see
 such a class a moment before its vectors are there, which answers nothing wrong: candidates come from the vectors.
 The head also carries a random mark, so that two writers who chose the same revision number are both noticed.
+
+On an embedded database this process is the only writer: it reads once, before a change, what an earlier one left
+there, and from then on knows what it wrote. Where others write too, it reads again when it chooses the number, when
+its documents are there, and when it has moved the head.
 """
 
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -36,6 +40,7 @@ class TaxonomyStore:
         self._lock = threading.RLock()
         self._specs: dict[str, ClassSpec] = {}
         self._positions: dict[str, int] = {}
+        self._newest = 0
         self._taxonomy: Taxonomy | None = None
         self._head: tuple[int, str] = (0, "")
         self._asked_at = float("-inf")
@@ -55,53 +60,58 @@ class TaxonomyStore:
             # From the known revision on, not after it: a second writer may have used the same number.
             known = self._taxonomy.revision if self._taxonomy else None
             after = None if known is None else known - 1
-            changed = self._state.every(_CLASS, after_revision=after) if head[1] else []
-            return self._take(changed, head)
+            self._take(self._state.every(_CLASS, after_revision=after) if head[1] else [])
+            return self._settle(head)
 
     def pending(self) -> bool:
         """Whether there are documents ahead of the head, left by a change that was cut off."""
         with self._lock:
-            return bool(self._state.every(_CLASS, after_revision=self.reload().revision))
+            return self.reload().revision < self._newest
+
+    def newest(self) -> Taxonomy:
+        """The taxonomy with every document there is, also those ahead of the head, under the greatest revision."""
+        with self._lock:
+            if not self._knows_all():
+                # All, not only the latest: a writer that others have overtaken writes under a number that is long
+                # past, and whoever brings the spaces up to date removes the vectors of a class it does not know.
+                self._take(self._state.every(_CLASS))
+            return Taxonomy(self._ordered(), max(self._head[0], self._newest))
 
     def save(self, specs: Sequence[ClassSpec]) -> int:
         """Write the documents of changed classes under the next revision, which is returned; the head stays."""
         with self._lock:
-            self.reload()
-            revision = max(self._head[0], *(self._revisions() or [0])) + 1
-            start = max(self._positions.values(), default=-1) + 1
+            if not self._knows_all():
+                self.reload()
             if not self._head[1]:
                 self._move_head(0)
-            self._state.put(
-                *(
-                    Document(
-                        _CLASS,
-                        spec.id,
-                        {
-                            "spec": spec_to_dict(replace(spec, vector=None)),
-                            "position": self._positions.get(spec.id, start + offset),
-                        },
-                        revision,
-                    )
-                    for offset, spec in enumerate(specs)
+            revision = max(self._head[0], self._newest) + 1
+            start = max(self._positions.values(), default=-1) + 1
+            documents = [
+                Document(
+                    _CLASS,
+                    spec.id,
+                    {
+                        "spec": spec_to_dict(replace(spec, vector=None)),
+                        "position": self._positions.get(spec.id, start + offset),
+                    },
+                    revision,
                 )
-            )
+                for offset, spec in enumerate(specs)
+            ]
+            self._state.put(*documents)
+            self._take(documents)
             return revision
 
     def commit(self, revision: int) -> Taxonomy:
         """Move the head to ``revision``, and with it every process to the new taxonomy."""
         with self._lock:
-            self._move_head(max(revision, self._read_head()[0]))
-            return self.reload()
+            head = self._head if self._knows_all() else self._read_head()
+            self._move_head(max(revision, head[0]))
+            return self._settle(self._head) if self._knows_all() else self.reload()
 
-    def complete(self) -> Taxonomy:
-        """The taxonomy with every document there is, also those ahead of the head."""
-        with self._lock:
-            documents = self._state.every(_CLASS)
-            specs = _in_order(documents)
-            return Taxonomy(specs, max([self._read_head()[0], *(document.revision for document in documents)]))
-
-    def _revisions(self) -> list[int]:
-        return [document.revision for document in self._state.every(_CLASS, after_revision=self._head[0])]
+    def _knows_all(self) -> bool:
+        """Whether nobody else can have written since the store was read."""
+        return not self._shared and self._taxonomy is not None
 
     def _read_head(self) -> tuple[int, str]:
         document = self._state.get(_HEAD, _HEAD)
@@ -109,19 +119,21 @@ class TaxonomyStore:
         return (int(document.body["revision"]), str(document.body["mark"])) if document else (0, "")
 
     def _move_head(self, revision: int) -> None:
-        body = {"revision": revision, "mark": secrets.token_hex(8), "at": int(time.time())}
+        mark = secrets.token_hex(8)
+        body = {"revision": revision, "mark": mark, "at": int(time.time())}
         self._state.put(Document(_HEAD, _HEAD, body, revision))
+        self._head = (revision, mark)
 
-    def _take(self, documents: Iterable[Document], head: tuple[int, str]) -> Taxonomy:
+    def _take(self, documents: Sequence[Document]) -> None:
         for document in documents:
             self._specs[document.name] = spec_from_dict(document.body["spec"])
             self._positions[document.name] = int(document.body["position"])
-        ordered = sorted(self._specs.values(), key=lambda spec: (self._positions[spec.id], spec.id))
-        self._taxonomy = Taxonomy(ordered, head[0])
+            self._newest = max(self._newest, document.revision)
+
+    def _settle(self, head: tuple[int, str]) -> Taxonomy:
+        self._taxonomy = Taxonomy(self._ordered(), head[0])
         self._head = head
         return self._taxonomy
 
-
-def _in_order(documents: Iterable[Document]) -> list[ClassSpec]:
-    ranked = sorted(documents, key=lambda document: (int(document.body["position"]), document.name))
-    return [spec_from_dict(document.body["spec"]) for document in ranked]
+    def _ordered(self) -> list[ClassSpec]:
+        return sorted(self._specs.values(), key=lambda spec: (self._positions[spec.id], spec.id))
