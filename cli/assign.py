@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from .common import (
-    DONE_WITH_REJECTS,
-    App,
-    Rows,
-    clean,
-    format_option,
-    input_options,
-    note,
-    pass_app,
-    rejects_option,
-    space_option,
-)
+from .common import App, Input, Rows, clean, end_with_rejects, format_option, input_options, pass_app
 
 if TYPE_CHECKING:
     from ..schemas.records import Assignment, Item
@@ -33,25 +22,10 @@ __all__ = ["command"]
 @click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="Candidates to name.")
 @click.option("--explain", is_flag=True, help="Say why: candidates, evidence, and the rule that decided.")
 @input_options
-@space_option
-@rejects_option
 @format_option
 @pass_app
-@click.pass_context
 def command(
-    context: click.Context,
-    app: App,
-    texts: tuple[str, ...],
-    path: str | None,
-    k: int,
-    flags: tuple[str, ...],
-    file_format: str | None,
-    encoding: str | None,
-    *,
-    explain: bool,
-    space: str | None,
-    rejects: str,
-    output: str | None,
+    app: App, texts: tuple[str, ...], path: str | None, k: int, *, explain: bool, given: Input, output: str | None
 ) -> None:
     """Say which class each text or item belongs to; nothing is stored.
 
@@ -59,8 +33,7 @@ def command(
     """
     from ..ingest.labelled import mapped_items  # noqa: PLC0415
     from ..ingest.rejects import RejectWriter  # noqa: PLC0415
-    from ..ingest.sources import BadRow, open_sources  # noqa: PLC0415
-    from ..ingest.sources.mapping import ColumnMapping  # noqa: PLC0415
+    from ..ingest.sources import BadRow  # noqa: PLC0415
     from ..schemas.records import Item  # noqa: PLC0415
 
     if bool(texts) == (path is not None):
@@ -68,16 +41,16 @@ def command(
         raise click.UsageError(message)
     rows: Iterator[Item | BadRow]
     if path is not None:
-        mapping = ColumnMapping.from_flags(flags) if flags else None
-        rows = mapped_items(open_sources([path], format=file_format, encoding=encoding), mapping)
+        mapping = given.mapping()
+        rows = mapped_items(given.sources([path]), mapping)
     else:
         rows = (Item(str(number), text=text) for number, text in enumerate(texts, 1))
     writer = Rows(output)
     shown = explain or writer.format in {"json", "jsonl"}
-    with app.open() as catalog, RejectWriter(rejects) as bad_rows:
+    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
 
         def answers() -> Iterator[Assignment]:
-            for answer in catalog.assign_each(rows, k=k, explain=shown, space=space):
+            for answer in catalog.assign_each(rows, k=k, explain=shown, space=given.space):
                 if isinstance(answer, BadRow):
                     bad_rows.write(answer)
                 else:
@@ -90,9 +63,7 @@ def command(
             columns = _TABLE if writer.format == "table" else _CSV
             writer.write((_row(one, writer.format, explain=explain) for one in answers()), columns)
         rejected = bad_rows.count
-    if rejected:
-        note(f"{rejected} rows were rejected, with reasons, to {rejects}")
-        context.exit(DONE_WITH_REJECTS)
+    end_with_rejects(rejected, given.rejects)
 
 
 _TABLE = ("id", "decision", "class", "score", "margin")

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from .common import DONE_WITH_REJECTS, App, Rows, format_option, note, pass_app, rejects_option, space_option
+from .common import (
+    App,
+    Rows,
+    class_argument,
+    end_with_rejects,
+    format_option,
+    note,
+    pass_app,
+    rejects_option,
+    space_option,
+)
 
 if TYPE_CHECKING:
+    from ..ingest.editing import ClassEditor
     from ..schemas.records import ClassSpec
     from ..schemas.taxonomy import Taxonomy
 
 __all__ = ["group"]
-
-_COLUMNS = ("id", "path", "state", "assignable", "descriptions")
 
 
 @click.group("classes")
@@ -31,16 +41,7 @@ def group() -> None:
 @rejects_option
 @format_option
 @pass_app
-@click.pass_context
-def import_(
-    context: click.Context,
-    app: App,
-    path: str,
-    file_format: str | None,
-    space: str | None,
-    rejects: str,
-    output: str | None,
-) -> None:
+def import_(app: App, path: str, file_format: str | None, space: str | None, rejects: str, output: str | None) -> None:
     """Add classes from a file; those that are there already are replaced if they differ.
 
     PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`
@@ -67,9 +68,7 @@ def import_(
             "revision": change.taxonomy.revision,
         }
     Rows(output).one(summary)
-    if found.rejects:
-        note(f"{len(found.rejects)} rows were rejected, with reasons, to {rejects}")
-        context.exit(DONE_WITH_REJECTS)
+    end_with_rejects(len(found.rejects), rejects)
     if not summary["assignable"]:
         note("No class can be assigned yet: all of them group others or are marked as not assignable.")
 
@@ -97,12 +96,13 @@ def add(
 
     Example: nearclass classes add "E-readers" --parent Computers -d "Devices with an e-paper screen to read books."
     """
-    with app.open() as catalog:
-        spec = catalog.classes.add(
+    _change(
+        app,
+        output,
+        lambda classes: classes.add(
             name, id=class_id, parent=parent, descriptions=descriptions, synonyms=synonyms, examples=examples
-        )
-        Rows(output).one(_row(spec, catalog.classes.taxonomy))
-        _tell_stale(catalog)
+        ),
+    )
 
 
 @group.command("list")
@@ -123,7 +123,7 @@ def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> 
 
 
 @group.command()
-@click.argument("class_id", metavar="CLASS")
+@class_argument
 @format_option
 @pass_app
 def show(app: App, class_id: str, output: str | None) -> None:
@@ -144,7 +144,7 @@ def show(app: App, class_id: str, output: str | None) -> None:
 
 
 @group.command()
-@click.argument("class_id", metavar="CLASS")
+@class_argument
 @click.option("--name", help="New name.")
 @click.option("-d", "--description", "descriptions", multiple=True, help="Replaces the descriptions; repeatable.")
 @click.option("--synonym", "synonyms", multiple=True, help="Replaces the synonyms; repeatable.")
@@ -174,14 +174,11 @@ def edit(
     if not changes:
         message = "nothing to change: give --name, --description, --synonym, --example or --assignable"
         raise click.UsageError(message)
-    with app.open() as catalog:
-        spec = catalog.classes.edit(class_id, **changes)
-        Rows(output).one(_row(spec, catalog.classes.taxonomy))
-        _tell_stale(catalog)
+    _change(app, output, lambda classes: classes.edit(class_id, **changes))
 
 
 @group.command()
-@click.argument("class_id", metavar="CLASS")
+@class_argument
 @format_option
 @pass_app
 def retire(app: App, class_id: str, output: str | None) -> None:
@@ -189,14 +186,11 @@ def retire(app: App, class_id: str, output: str | None) -> None:
 
     Example: nearclass classes retire fax-machines
     """
-    with app.open() as catalog:
-        spec = catalog.classes.retire(class_id)
-        Rows(output).one(_row(spec, catalog.classes.taxonomy))
-        _tell_stale(catalog)
+    _change(app, output, lambda classes: classes.retire(class_id))
 
 
 @group.command()
-@click.argument("class_id", metavar="CLASS")
+@class_argument
 @format_option
 @pass_app
 def restore(app: App, class_id: str, output: str | None) -> None:
@@ -204,10 +198,7 @@ def restore(app: App, class_id: str, output: str | None) -> None:
 
     Example: nearclass classes restore fax-machines
     """
-    with app.open() as catalog:
-        spec = catalog.classes.restore(class_id)
-        Rows(output).one(_row(spec, catalog.classes.taxonomy))
-        _tell_stale(catalog)
+    _change(app, output, lambda classes: classes.restore(class_id))
 
 
 @group.command()
@@ -226,6 +217,16 @@ def export(app: App, output: str | None) -> None:
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
 
 
+def _change(app: App, output: str | None, change: Callable[[ClassEditor], ClassSpec]) -> None:
+    """Make a change of one class, print the class, and say how many stored items it may concern."""
+    with app.open() as catalog:
+        spec = change(catalog.classes)
+        Rows(output).one(_row(spec, catalog.classes.taxonomy))
+        stale = catalog.stale_items()
+    if stale:
+        note(f"{stale} stored items were assigned before this change; `nearclass items reassign` answers them anew.")
+
+
 def _row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
     from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
 
@@ -235,9 +236,3 @@ def _row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
         "state": spec.state.value,
         "assignable": spec.id in set(taxonomy.assignable()),
     }
-
-
-def _tell_stale(catalog: Any) -> None:
-    stale = catalog.stale_items()
-    if stale:
-        note(f"{stale} stored items were assigned before this change; `nearclass items reassign` answers them anew.")

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import rich_click as click
+from click.exceptions import Exit
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
+    from ..ingest.sources import Source
+    from ..ingest.sources.mapping import ColumnMapping
     from ..settings import LoadedSettings
 
 __all__ = [
     "DONE_WITH_REJECTS",
     "FORMATS",
     "App",
+    "Input",
     "Rows",
+    "class_argument",
     "clean",
+    "end_with_rejects",
+    "filter_options",
     "format_option",
     "input_options",
     "note",
@@ -98,9 +106,54 @@ def space_option(command: _F) -> _F:
     )(command)
 
 
-def input_options(command: _F) -> _F:
-    """Add ``--map``, ``--format`` and ``--encoding``."""
-    options = (
+def class_argument(command: _F) -> _F:
+    """Add ``CLASS``."""
+    return click.argument("class_id", metavar="CLASS")(command)
+
+
+def filter_options(command: _F) -> _F:
+    """Add ``--class`` and ``--where``."""
+    command = click.option(
+        "--where",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="Such as decision=novel or price<40, also != and >; repeatable, all must hold.",
+    )(command)
+    return click.option("--class", "class_id", metavar="ID", help="Only this class and everything below it.")(command)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the options say of rows that come in: how to read them, and where those go that cannot be used."""
+
+    flags: tuple[str, ...]
+    file_format: str | None
+    encoding: str | None
+    space: str | None
+    rejects: str
+
+    def mapping(self) -> ColumnMapping | None:
+        """The column mapping of ``--map``, if it was given."""
+        from ..ingest.sources.mapping import ColumnMapping  # noqa: PLC0415
+
+        return ColumnMapping.from_flags(self.flags) if self.flags else None
+
+    def sources(self, paths: Sequence[str]) -> Iterator[Source]:
+        """The sources behind paths."""
+        from ..ingest.sources import open_sources  # noqa: PLC0415
+
+        return open_sources(paths, format=self.file_format, encoding=self.encoding)
+
+
+def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--map``, ``--format``, ``--encoding``, ``--space`` and ``--rejects``, which come as one ``given``."""
+
+    @functools.wraps(command)
+    def collected(*args: Any, **options: Any) -> Any:
+        given = Input(**{field.name: options.pop(field.name) for field in fields(Input)})
+        return command(*args, given=given, **options)
+
+    added = (
         click.option(
             "--map",
             "flags",
@@ -115,10 +168,17 @@ def input_options(command: _F) -> _F:
             help="csv, tsv, jsonl, json, parquet, text, google or shopify.",
         ),
         click.option("--encoding", metavar="NAME", help="Encoding of text files that are not UTF-8."),
+        space_option,
+        rejects_option,
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return functools.reduce(lambda inner, add: add(inner), reversed(added), collected)
+
+
+def end_with_rejects(count: int, rejects: str) -> None:
+    """End the command with its own code if rows were rejected, and say where they are."""
+    if count:
+        note(f"{count} rows were rejected, with reasons, to {rejects}")
+        raise Exit(DONE_WITH_REJECTS)
 
 
 def note(text: str) -> None:

@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from .common import (
-    DONE_WITH_REJECTS,
-    App,
-    Rows,
-    format_option,
-    input_options,
-    note,
-    pass_app,
-    rejects_option,
-    space_option,
-)
+from .common import App, Input, Rows, end_with_rejects, format_option, input_options, pass_app
 
 if TYPE_CHECKING:
     from ..ingest.run import Progress
@@ -28,26 +18,11 @@ __all__ = ["command"]
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@input_options
 @click.option("--labels-are-confirmed", is_flag=True, help="The label of a row counts as confirmed by a person.")
-@space_option
-@rejects_option
+@input_options
 @format_option
 @pass_app
-@click.pass_context
-def command(
-    context: click.Context,
-    app: App,
-    paths: tuple[str, ...],
-    flags: tuple[str, ...],
-    file_format: str | None,
-    encoding: str | None,
-    *,
-    labels_are_confirmed: bool,
-    space: str | None,
-    rejects: str,
-    output: str | None,
-) -> None:
+def command(app: App, paths: tuple[str, ...], *, labels_are_confirmed: bool, given: Input, output: str | None) -> None:
     """Store items and assign each to its nearest class.
 
     PATH is a file, a folder, a URL, or - for standard input: CSV, TSV, JSONL, Parquet, a Google Merchant feed or a
@@ -60,19 +35,17 @@ def command(
         progress = _Bar()
         counts = catalog.ingest(
             list(paths),
-            rejects=rejects,
-            space=space,
-            flags=flags,
+            rejects=given.rejects,
+            space=given.space,
+            flags=given.flags,
             labels_are_confirmed=labels_are_confirmed,
-            format=file_format,
-            encoding=encoding,
+            format=given.file_format,
+            encoding=given.encoding,
             on_progress=progress,
         )
         progress.done()
     Rows(output).one({name: getattr(counts, name) for name in counts.__slots__})
-    if counts.rejected:
-        note(f"{counts.rejected} rows were rejected, with reasons, to {rejects}")
-        context.exit(DONE_WITH_REJECTS)
+    end_with_rejects(counts.rejected, given.rejects)
 
 
 class _Bar:

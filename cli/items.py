@@ -8,11 +8,13 @@ from typing import Any
 
 import rich_click as click
 
-from .common import App, Rows, format_option, note, pass_app, space_option
+from .common import App, Rows, filter_options, format_option, note, pass_app, space_option
 
 __all__ = ["group"]
 
 _COLUMNS = ("id", "title", "decision", "path", "score", "confirmed_class")
+
+_ids_argument = click.argument("item_ids", nargs=-1, required=True, metavar="ID...")
 
 
 @click.group("items")
@@ -21,8 +23,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--class", "class_id", metavar="ID", help="Only this class and everything below it.")
-@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Such as decision=novel; repeatable.")
+@filter_options
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Items at most.")
 @space_option
 @format_option
@@ -59,7 +60,7 @@ def show(app: App, item_id: str, space: str | None, output: str | None) -> None:
 
 
 @group.command()
-@click.argument("item_ids", nargs=-1, required=True, metavar="ID...")
+@_ids_argument
 @click.option("--class", "class_id", required=True, metavar="CLASS", help="The class that is right for them.")
 @space_option
 @pass_app
@@ -74,7 +75,7 @@ def confirm(app: App, item_ids: tuple[str, ...], class_id: str, space: str | Non
 
 
 @group.command()
-@click.argument("item_ids", nargs=-1, required=True, metavar="ID...")
+@_ids_argument
 @space_option
 @pass_app
 def unconfirm(app: App, item_ids: tuple[str, ...], space: str | None) -> None:
@@ -88,7 +89,7 @@ def unconfirm(app: App, item_ids: tuple[str, ...], space: str | None) -> None:
 
 
 @group.command()
-@click.argument("item_ids", nargs=-1, required=True, metavar="ID...")
+@_ids_argument
 @space_option
 @pass_app
 def delete(app: App, item_ids: tuple[str, ...], space: str | None) -> None:
@@ -102,8 +103,7 @@ def delete(app: App, item_ids: tuple[str, ...], space: str | None) -> None:
 
 
 @group.command()
-@click.option("--class", "class_id", metavar="ID", help="Only this class and everything below it.")
-@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Such as decision=novel; repeatable.")
+@filter_options
 @space_option
 @format_option
 @pass_app

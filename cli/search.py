@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import rich_click as click
 
-from .common import App, Rows, format_option, pass_app
+from .common import App, Rows, filter_options, format_option, pass_app
 
 __all__ = ["command"]
 
@@ -14,8 +14,7 @@ __all__ = ["command"]
 @click.command("search")
 @click.argument("query")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Items to find.")
-@click.option("--class", "class_id", metavar="ID", help="Only this class and everything below it.")
-@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Also =, !=, <, >; repeatable, all must hold.")
+@filter_options
 @format_option
 @pass_app
 def command(app: App, query: str, k: int, class_id: str | None, where: tuple[str, ...], output: str | None) -> None:
