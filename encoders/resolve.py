@@ -122,7 +122,7 @@ def _from_hub(name: str, model: str, revision: str | None) -> Path:
         return Path(
             snapshot_download(model, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED))
         )
-    except Exception as error:
+    except Exception as error:  # it lets those of its HTTP library through, which differ from version to version
         raise _not_found(name, model, f"the hub said: {type(error).__name__}: {_first_line(error)}") from error
 
 

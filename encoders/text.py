@@ -190,7 +190,7 @@ def _load_model(model: TextModel, device: str, threads: int | None) -> "Sentence
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
         )
-    except Exception as error:
+    except Exception as error:  # safetensors, transformers and torch each have their own for a damaged file
         message = f"cannot load the model in {model.folder.path}: {type(error).__name__}: {error}"
         raise EncoderError(message, hint="Run `nearclass doctor`; the files may be incomplete or damaged.") from error
     return loaded.eval()

@@ -94,7 +94,7 @@ class Engine:
             self._lock.acquire()
             try:
                 address = self.start()
-            except BaseException:
+            except BaseException:  # also Ctrl-C: the lock must not outlive the attempt
                 self._lock.release()
                 raise
             _open[self.path] = self
@@ -113,7 +113,7 @@ class Engine:
                     # From one thread: two that first touch a collection would each open it and write to its log.
                     self._load(name)
                 address = self._serve()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: no half-started engine stays behind
             self.abandon()
             raise
         self.poisoned = False
@@ -206,7 +206,7 @@ class Engine:
         collection = self._database().get_collection(name)
         try:
             collection.load()
-        except Exception as error:  # The engine raises whatever its index library does.
+        except Exception as error:  # The engine lets through whatever its index library raises.
             if not (moved := move_sidecars_aside(self.path / "collections" / name)):
                 raise
             message = f"index of {name!r} is built again, its files cannot be read: {error}; moved to {moved[0]}"

@@ -162,7 +162,7 @@ class Session:
         try:
             self._connect_embedded(self.engine.open())
             self._identify()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: the engine must not outlive the attempt
             self.engine.close()
             raise
 

@@ -77,7 +77,7 @@ def translated(action: str, target: str) -> Iterator[None]:
         yield
     except NearclassError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is: engines let through what their libraries raise
         raise translate(error, action, target) from error
 
 
@@ -108,12 +108,7 @@ def translate(error: Exception, action: str, target: str) -> StoreError:  # noqa
 
 def _code(error: Exception) -> int | str:
     """Number that Milvus gave, or name of a gRPC status."""
-    code: Any = getattr(error, "code", None)
-    if callable(code):
-        try:
-            code = code()
-        except Exception:  # noqa: BLE001  # A call that never left has no status.
-            return -1
+    code = _told(getattr(error, "code", None))
     name = getattr(code, "name", None)
     if isinstance(code, int):
         return int(code)
@@ -121,14 +116,19 @@ def _code(error: Exception) -> int | str:
 
 
 def _text(error: Exception) -> str:
-    message: Any = getattr(error, "message", None) or getattr(error, "details", None)
-    if callable(message):
-        try:
-            message = message()
-        except Exception:  # noqa: BLE001  # The same.
-            message = None
+    message = _told(getattr(error, "message", None) or getattr(error, "details", None))
     text = str(message or error) or type(error).__name__
     return " ".join(text.split())[:500]
+
+
+def _told(value: Any) -> Any:
+    """The value, or what it gives when called: gRPC has methods where pymilvus has attributes."""
+    if not callable(value):
+        return value
+    try:
+        return value()
+    except Exception:  # noqa: BLE001 - a call that never left has none, and telling of an error must not raise another
+        return None
 
 
 def _is_too_large(code: int | str, text: str) -> bool:
