@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,15 +110,16 @@ def test_hostile_names_are_escaped_in_the_story(demo: Demo, tmp_path: Path) -> N
     assert "&lt;script&gt;" in page
 
 
-def test_an_earlier_demo_is_replaced_and_what_a_person_added_stays(demo: Demo) -> None:
+def test_an_earlier_demo_is_replaced_and_what_a_person_added_stays(demo: Demo, tmp_path: Path) -> None:
     """Only what the demo wrote is removed."""
-    (demo.folder / "notes.txt").write_text("mine", encoding="utf-8")
-    with Catalog.open(str(demo.folder / "nearclass.db")), pytest.raises(StoreLockedError):
-        DemoFolder(demo.folder).prepare()
-    DemoFolder(demo.folder).prepare()
-    assert (demo.folder / "notes.txt").read_text(encoding="utf-8") == "mine"
-    assert not (demo.folder / "nearclass.db").exists()
-    assert not (demo.folder / "report.html").exists()
+    folder = Path(shutil.copytree(demo.folder, tmp_path / "shop"))
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    with Catalog.open(str(folder / "nearclass.db")), pytest.raises(StoreLockedError):
+        DemoFolder(folder).prepare()
+    DemoFolder(folder).prepare()
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert not (folder / "nearclass.db").exists()
+    assert not (folder / "report.html").exists()
 
 
 def test_a_folder_of_someone_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

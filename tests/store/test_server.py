@@ -104,14 +104,11 @@ def test_a_frozen_server_is_given_up_at_the_deadline(server: str, spec: Collecti
 
 
 def test_a_server_that_dies_is_noticed_by_every_later_call(
-    tmp_path_factory: pytest.TempPathFactory,
-    spec: CollectionSpec,
-    server: str,
-    caplog: pytest.LogCaptureFixture,
+    mortal_server: str, spec: CollectionSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Store.open(server, timeout_s=2.0) as store:
+    with Store.open(mortal_server, timeout_s=2.0) as store:
         store.create("mortal", spec)
-        os.kill(pid_of(server), signal.SIGKILL)
+        os.kill(pid_of(mortal_server), signal.SIGKILL)
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
                 with within(4.5), pytest.raises(StoreUnavailableError):
