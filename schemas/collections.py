@@ -24,6 +24,7 @@ __all__ = [
     "evidence_spec",
     "items_spec",
     "key_of",
+    "learned_spec",
     "state_spec",
 ]
 
@@ -139,6 +140,21 @@ def evidence_spec(dim: int) -> CollectionSpec:
             _text("text", MAX_TEXT_BYTES),
             FieldSpec("weight", FieldType.FLOAT),
             FieldSpec("revision", FieldType.INT),
+        ),
+    )
+
+
+def learned_spec(dim: int) -> CollectionSpec:
+    """What each version of a learner gives each class; ``lexical`` holds columns and values of its sparse weights."""
+    return CollectionSpec(
+        "learned",
+        dim,
+        (
+            _text("class_id"),
+            FieldSpec("version", FieldType.INT),
+            _text("digest", 64),
+            FieldSpec("bias", FieldType.FLOAT),
+            FieldSpec("lexical", FieldType.JSON),
         ),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import SchemaMismatchError, SpaceMismatchError, UsageError
-from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec
+from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec, learned_spec
 from ..schemas.spaces import Space, precomputed
 from .names import alias, first_version
 from .state import Document, State
@@ -21,17 +21,18 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class SpaceCollections:
-    """Aliases of a space's three collections, and their layouts."""
+    """Aliases of a space's four collections, and their layouts."""
 
     space: Space
     classes: str
     evidence: str
     items: str
+    learned: str
 
     @classmethod
     def of(cls, catalog: str, space: Space) -> "SpaceCollections":
         """The collections of a space."""
-        names = (alias(catalog, kind, space.name) for kind in ("classes", "evidence", "items"))
+        names = (alias(catalog, kind, space.name) for kind in ("classes", "evidence", "items", "learned"))
         return cls(space, *names)
 
     @property
@@ -42,6 +43,7 @@ class SpaceCollections:
             self.classes: classes_spec(dim),
             self.evidence: evidence_spec(dim),
             self.items: items_spec(dim),
+            self.learned: learned_spec(dim),
         }
 
     def ensure(self, store: Store) -> None:

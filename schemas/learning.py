@@ -1,0 +1,114 @@
+"""What learning leaves behind: a version, the vectors it gives classes, and how classes it has not seen join in."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LEXICAL_WEIGHT", "LearnedClass", "Learner", "Newcomers"]
+
+LEXICAL_WEIGHT: Final = 0.15
+"""What lexical evidence counts beside the cosine before anything is learnt. Measured with MiniLM, accuracy in % at 0,
+0.15 and 0.3: bank questions 62.4, 62.5, 61.3; assistant requests 69.2, 69.2, 67.7; grocery shop 29.9, 33.4, 33.3;
+hand-labelled offers 28.1, 33.4, 36.2; short grocery names 41.7, 43.1, 42.0; fashion titles 74.3, 82.6, 84.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """How the text vector t of a class that was not there at learning becomes a class vector and a bias.
+
+    The class is put on the scale of the learnt ones: with u = (t - text_centre) / |t - text_centre|, its vector is
+    ``scale`` * u and its bias ``shift`` - ``scale`` * (item_centre . u).
+
+    Attributes:
+        item_centre: Shape (dim,), float32; subtracted from items.
+        text_centre: Shape (dim,), float32; subtracted from class texts.
+        scale: Factor of the unit vector.
+        shift: Added to the bias.
+    """
+
+    item_centre: NDArray[np.float32]
+    text_centre: NDArray[np.float32]
+    scale: float
+    shift: float
+
+    def place(self, texts: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors, shape (n, dim), and biases, shape (n,), of classes with text vectors of shape (n, dim)."""
+        moved = texts - self.text_centre
+        units = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+        biases = self.shift - self.scale * (units @ self.item_centre)
+        return (self.scale * units).astype(np.float32), biases.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedClass:
+    """What one version of a learner gives one class.
+
+    Attributes:
+        class_id: The class.
+        digest: Of the evidence it was learnt with; a class edited since is a newcomer again.
+        vector: Shape (dim,), float32; not of unit length.
+        bias: Added to the inner product.
+        features: Columns of the lexical weights, int64, rising.
+        weights: Their values, float32.
+    """
+
+    class_id: str
+    digest: str
+    vector: NDArray[np.float32]
+    bias: float
+    features: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """One version of what a space has learnt.
+
+    Attributes:
+        version: From 1.
+        method: ``adapted`` (from items without labels) or ``trained`` (with labels).
+        lexical_weight: Weight of the label-free lexical evidence in the score.
+        newcomers: Places classes that are not among its vectors.
+        report: What it was learnt from and what it changed, for people.
+    """
+
+    version: int
+    method: str
+    lexical_weight: float
+    newcomers: Newcomers
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The learner as JSON-able data."""
+        return {
+            "version": self.version,
+            "method": self.method,
+            "lexical_weight": self.lexical_weight,
+            "item_centre": _packed(self.newcomers.item_centre),
+            "text_centre": _packed(self.newcomers.text_centre),
+            "scale": self.newcomers.scale,
+            "shift": self.newcomers.shift,
+            "report": dict(self.report),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Learner":
+        """The learner that ``to_dict`` gave."""
+        newcomers = Newcomers(
+            _unpacked(data["item_centre"]), _unpacked(data["text_centre"]), float(data["scale"]), float(data["shift"])
+        )
+        return cls(
+            int(data["version"]), str(data["method"]), float(data["lexical_weight"]), newcomers, data.get("report", {})
+        )
+
+
+def _packed(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(np.asarray(vector, "<f4").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str | Sequence[float]) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(str(text)), "<f4").astype(np.float32)

@@ -1,0 +1,113 @@
+"""Versions of what a space has learnt: one document each, and a row for each class."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from ..schemas.collections import key_of
+from ..schemas.filters import Compare, In
+from ..schemas.learning import LearnedClass, Learner
+from .spaces import SpaceCollections
+from .state import Document, State
+from .store import Store
+
+__all__ = ["KEPT_VERSIONS", "Learned"]
+
+KEPT_VERSIONS: Final = 10
+"""Older ones are removed when a new one is stored; each takes about 2 KB a class in 384 dimensions."""
+
+_LEARNER: Final = "learner"
+_ACTIVE: Final = "active_learner"
+_ROWS_AT_ONCE: Final = 1000
+
+
+class Learned:
+    """Reads and writes the learnt versions of one space."""
+
+    def __init__(self, store: Store, state: State, place: SpaceCollections) -> None:
+        self._store = store
+        self._state = state
+        self._place = place
+
+    def active(self) -> Learner | None:
+        """The version in use, or None where class vectors come from texts alone."""
+        version = self.active_version()
+        return self.get(version) if version else None
+
+    def active_version(self) -> int:
+        """Number of the version in use, 0 for none."""
+        document = self._state.get(_ACTIVE, self._place.space.name)
+        return int(document.body["version"]) if document else 0
+
+    def get(self, version: int) -> Learner | None:
+        """One version, or None where there is none of this number."""
+        document = self._state.get(_LEARNER, self._name(version))
+        return Learner.from_dict(document.body) if document else None
+
+    def versions(self) -> list[Learner]:
+        """Every stored version, oldest first."""
+        mine = [
+            Learner.from_dict(document.body)
+            for document in self._state.every(_LEARNER)
+            if document.name.startswith(f"{self._place.space.name}\x1f")
+        ]
+        return sorted(mine, key=lambda learner: learner.version)
+
+    def next_version(self) -> int:
+        """The number that the next version takes."""
+        return max((learner.version for learner in self.versions()), default=0) + 1
+
+    def classes(self, version: int) -> Iterator[LearnedClass]:
+        """What a version gives each class."""
+        if self._store.resolve(self._place.learned) is None:
+            return
+        fields = ("class_id", "digest", "bias", "lexical", "vector")
+        for page in self._store.scan(self._place.learned, where=Compare("version", "==", version), fields=fields):
+            for row in page:
+                lexical = row["lexical"]
+                yield LearnedClass(
+                    row["class_id"],
+                    row["digest"],
+                    row["vector"],
+                    float(row["bias"]),
+                    np.asarray(lexical.get("features", ()), np.int64),
+                    np.asarray(lexical.get("weights", ()), np.float32),
+                )
+
+    def write(self, learner: Learner, classes: Sequence[LearnedClass]) -> None:
+        """Store a version, rows first, so that a version that is there is whole; it is not in use yet."""
+        spec = self._place.specs[self._place.learned]
+        for start in range(0, len(classes), _ROWS_AT_ONCE):
+            part = classes[start : start + _ROWS_AT_ONCE]
+            self._store.upsert(self._place.learned, spec, [_row(learner.version, one) for one in part])
+        self._store.flush(self._place.learned)
+        self._state.put(Document(_LEARNER, self._name(learner.version), learner.to_dict()))
+        self._prune(keep={learner.version, self.active_version()})
+
+    def use(self, version: int) -> None:
+        """Note which version is in use, 0 for none; class vectors follow with the next ``sync``."""
+        self._state.put(Document(_ACTIVE, self._place.space.name, {"version": version}))
+
+    def _prune(self, keep: set[int]) -> None:
+        numbers = [learner.version for learner in self.versions()]
+        old = [number for number in numbers[:-KEPT_VERSIONS] if number not in keep]
+        if old:
+            self._state.delete(_LEARNER, [self._name(number) for number in old])
+            self._store.delete(self._place.learned, In("version", old))
+            self._store.flush(self._place.learned)
+
+    def _name(self, version: int) -> str:
+        return f"{self._place.space.name}\x1f{version}"
+
+
+def _row(version: int, one: LearnedClass) -> dict[str, object]:
+    return {
+        "key": key_of(one.class_id, str(version)),
+        "vector": one.vector,
+        "class_id": one.class_id,
+        "version": version,
+        "digest": one.digest,
+        "bias": one.bias,
+        "lexical": {"features": one.features.tolist(), "weights": [round(value, 4) for value in one.weights.tolist()]},
+    }
