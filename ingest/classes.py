@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from ..encoders.background import BACKGROUND
 from ..encoders.base import Encoder
 from ..errors import TaxonomyError
+from ..learn.lexical import features
 from ..learn.resolve import EvidenceText, class_vector, digest, evidence_texts
 from ..learn.thresholds import label_free_rules, rules_between_classes
+from ..query.lexical import LexicalReader
 from ..schemas.collections import MAX_TEXT_BYTES, key_of
 from ..schemas.filters import All, Compare, In
 from ..schemas.records import ClassSpec, EvidenceKind, Role
@@ -24,6 +26,7 @@ from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import clip_bytes
 from ..schemas.vectors import unit_vector
 from ..store import Store
+from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
 from ..store.state import Document, State
 
@@ -77,7 +80,7 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
             store.delete(place.evidence, In("class_id", ids))
     if todo or gone:
         store.flush(place.evidence, place.classes)
-        _write_rules(store, state, place, sorted(wanted), encoder)
+        _write_rules(store, state, place, taxonomy, sorted(wanted), encoder)
     return len(todo) + len(gone)
 
 
@@ -190,17 +193,27 @@ def _write_from_given(store: Store, place: SpaceCollections, revision: int, batc
 
 
 def _write_rules(
-    store: Store, state: State, place: SpaceCollections, class_ids: Sequence[str], encoder: Encoder | None
+    store: Store,
+    state: State,
+    place: SpaceCollections,
+    taxonomy: Taxonomy,
+    class_ids: Sequence[str],
+    encoder: Encoder | None,
 ) -> None:
     sample = class_ids[:: -(-len(class_ids) // _RULE_SAMPLE)] if class_ids else ()
-    rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("vector",))
+    rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("class_id", "bias", "vector"))
     if not rows:
         return
     vectors = np.stack([row["vector"] for row in rows])
     if encoder is None:
         rules = rules_between_classes(vectors)
     else:
-        rules = label_free_rules(vectors, encoder.encode(BACKGROUND, Role.ITEM).vectors)
+        scores = encoder.encode(BACKGROUND, Role.ITEM).vectors @ vectors.T
+        scores += np.asarray([row["bias"] for row in rows], np.float32)
+        lexical = LexicalReader(Learned(store, state, place)).read(taxonomy)
+        if lexical is not None:
+            scores += lexical.only([row["class_id"] for row in rows]).scores(features(BACKGROUND)).toarray()
+        rules = label_free_rules(scores)
     state.put(Document(RULES, place.space.name, rules.to_dict()))
 
 

@@ -1,4 +1,4 @@
-"""Label-free thresholds of a space, from its class vectors; pure computation.
+"""Label-free thresholds of a space, from what its classes score; pure computation.
 
 They are measured on what unrelated texts score against the same classes, so that they mean the same in spaces whose
 cosines lie between 0 and 0.6 and in spaces where they lie between 0.7 and 0.95.
@@ -26,19 +26,18 @@ _FEW_CLASSES: Final = 8
 _SAMPLE: Final = 2000
 
 
-def label_free_rules(class_vectors: NDArray[np.float32], background: NDArray[np.float32]) -> Rules:
+def label_free_rules(scores: NDArray[np.float32]) -> Rules:
     """Default thresholds of a text space.
 
     Args:
-        class_vectors: Shape (classes, dim), unit rows; at least one.
-        background: Vectors of unrelated texts, shape (texts, dim), unit rows; at least one.
+        scores: What unrelated texts score against the classes, everything that counts in an answer included; shape
+            (texts, classes), at least one of each.
     """
-    scores = background @ class_vectors.T
     threshold = float(np.quantile(scores.max(axis=1), NOVEL_QUANTILE))
     return Rules(
         threshold,
         MARGIN_SPREADS * float(scores.std()),
-        f"uncalibrated, label-free default: {NOVEL_QUANTILE:.0%} of {len(background)} unrelated texts score less",
+        f"uncalibrated, label-free default: {NOVEL_QUANTILE:.0%} of {len(scores)} unrelated texts score less",
     )
 
 
