@@ -69,7 +69,7 @@ class Answers:
             message = f"item {empty!r} has no text: title, description and text are empty"
             raise UsageError(message, hint="Give it a title, a description or a text.")
         encoded = self._encoders.current().encode(texts, Role.ITEM)
-        return assigner.assign(ids, encoded.vectors, encoded.truncated.tolist(), k=k, explain=explain)
+        return assigner.assign(ids, encoded.vectors, encoded.truncated.tolist(), texts=texts, k=k, explain=explain)
 
 
 def _usable(item: Item, given: Space | None) -> Item | BadRow:

@@ -34,8 +34,9 @@ def class_search(store: Store, place: SpaceCollections, rows: Sequence[Mapping[s
     biases = np.asarray([row["bias"] for row in rows], np.float32)
     chosen = np.unique(np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64))
     asked = vectors[chosen] / np.maximum(np.linalg.norm(vectors[chosen], axis=1, keepdims=True), 1e-12)
-    exact = MirrorSearch([row["class_id"] for row in rows], vectors, biases).search(asked, 1)
-    found = MilvusSearch(store, place.classes, len(rows), float(biases.max())).search(asked, 1)
+    ids = [row["class_id"] for row in rows]
+    exact = MirrorSearch(ids, vectors, biases).search(asked, 1)
+    found = MilvusSearch(store, place.classes, ids, biases).search(asked, 1)
     share = agreement(exact, found)
     said = f"Milvus agrees with the exact search on {share:.1%} of {len(asked)} of {len(rows)} class vectors"
     if share >= _ENOUGH:

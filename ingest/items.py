@@ -135,7 +135,8 @@ class ItemWriter:
         ids = [row["item_id"] for row in rows]
         vectors = np.stack([row["vector"] for row in rows])
         truncated = [bool(row["truncated"]) for row in rows]
-        answers = assigner.assign(ids, vectors, truncated, explain=False)
+        texts = self._texts([_stored_text(row) for row in rows])
+        answers = assigner.assign(ids, vectors, truncated, texts=texts, explain=False)
         changed = [
             {**row, **decision_fields(answer), "updated_at": self._now_ms()}
             for row, answer in zip(rows, answers, strict=True)
@@ -221,6 +222,10 @@ class ItemWriter:
         for one in known:
             one.vector, one.truncated = stored[one.key]["vector"], bool(stored[one.key]["truncated"])
 
+    def _texts(self, texts: list[str]) -> list[str] | None:
+        """The texts that count in answers: none where vectors were given."""
+        return texts if self._place.space.kind == "text" else None
+
     def _write(self, pending: Sequence[_Pending], assigner: Assigner) -> None:
         if not pending:
             return
@@ -228,7 +233,8 @@ class ItemWriter:
         vectors = np.stack([one.vector for one in pending if one.vector is not None])
         answers: Sequence[Assignment | None] = [None] * len(pending)
         if assigner.answerable:
-            answers = assigner.assign(ids, vectors, [one.truncated for one in pending], explain=False)
+            texts = self._texts([one.text for one in pending])
+            answers = assigner.assign(ids, vectors, [one.truncated for one in pending], texts=texts, explain=False)
         now = self._now_ms()
         rows = [
             {**_row(one, now), **decision_fields(answer, assigner.taxonomy.revision)}
@@ -248,6 +254,11 @@ def _id_flaw(item_id: str) -> tuple[str, str] | None:
     if size > MAX_ID_BYTES:
         return "id_too_long", f"the id takes {size} bytes in UTF-8, {MAX_ID_BYTES} are allowed"
     return None
+
+
+def _stored_text(row: Mapping[str, Any]) -> str:
+    item = Item(row["item_id"], title=row["title"], description=row["description"], text=row["text"])
+    return item_text(item)
 
 
 def _row(one: _Pending, now_ms: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EmptyTaxonomyError
+from ..learn.lexical import features
 from ..schemas.records import Assignment, Candidate, Evidence
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
@@ -46,6 +47,7 @@ class Assigner:
         vectors: NDArray[np.float32],
         truncated: Sequence[bool],
         *,
+        texts: Sequence[str] | None = None,
         k: int = 5,
         explain: bool = True,
     ) -> list[Assignment]:
@@ -55,6 +57,7 @@ class Assigner:
             ids: Ids of the items.
             vectors: Their unit vectors, shape (n, dim), float32.
             truncated: Whether their texts were cut.
+            texts: Their canonical texts, whose words count beside the vectors; None in a space of given vectors.
             k: How many candidates to name, at least one.
             explain: Whether to look up the evidence of the best candidate.
 
@@ -65,7 +68,7 @@ class Assigner:
         if not ids:
             return []
         # At least two, for the margin.
-        hits = self.search.search(vectors, max(k, 2) + _STALE_SPARE)
+        hits = self.search.search(vectors, max(k, 2) + _STALE_SPARE, None if texts is None else features(texts))
         ranked = [
             self._live(class_ids, scores)
             for class_ids, scores in zip(hits.class_ids, hits.scores.tolist(), strict=True)

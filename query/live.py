@@ -1,17 +1,21 @@
 """The read side of one space, kept as fresh as the taxonomy."""
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
 from .assign import Assigner
 from .explain import EvidenceReader
+from .lexical import LexicalIndex, LexicalReader
 from .search import ClassSearch, MilvusSearch, MirrorSearch
 
 __all__ = ["MIRROR_LIMIT", "LiveSpace"]
@@ -41,6 +45,8 @@ class LiveSpace:
         self._state = state
         self._taxonomies = taxonomies
         self._class_search = class_search
+        # Given vectors have no texts to compare.
+        self._lexical = LexicalReader(Learned(store, state, place)) if place.space.kind == "text" else None
         self._lock = threading.Lock()
         self._assigner: Assigner | None = None
 
@@ -57,31 +63,35 @@ class LiveSpace:
         rules = Rules.from_dict(document.body) if document else Rules(0.0, 0.0, "no class vector has been written")
         evidence = EvidenceReader(self._store, self.place.evidence)
         answerable = frozenset(taxonomy.assignable())
-        search = self._search(len(answerable))
+        lexical = self._lexical.read(taxonomy) if self._lexical else None
+        search = self._search(len(answerable), lexical)
         return Assigner(self.place.space.name, taxonomy, answerable, search, rules, evidence)
 
-    def _search(self, class_count: int) -> ClassSearch:
+    def _search(self, class_count: int, lexical: LexicalIndex | None) -> ClassSearch:
         if self._store.resolve(self.place.classes) is None:
             return self._empty()
         wanted = self._class_search
         if wanted == "auto":
             wanted = "mirror" if class_count <= MIRROR_LIMIT else "milvus"
         if wanted == "milvus":
-            rows = self._store.query(self.place.classes, fields=("bias",))
-            return MilvusSearch(
-                self._store, self.place.classes, len(rows), max((row["bias"] for row in rows), default=0.0)
-            )
-        return self._mirror()
+            return self._milvus(lexical)
+        return self._mirror(lexical)
 
-    def _mirror(self) -> MirrorSearch:
-        rows = [
-            row for page in self._store.scan(self.place.classes, fields=("class_id", "bias", "vector")) for row in page
-        ]
+    def _milvus(self, lexical: LexicalIndex | None) -> ClassSearch:
+        rows = self._rows("class_id", "bias")
+        biases = np.asarray([row["bias"] for row in rows], np.float32)
+        return MilvusSearch(self._store, self.place.classes, [row["class_id"] for row in rows], biases, lexical)
+
+    def _mirror(self, lexical: LexicalIndex | None) -> MirrorSearch:
+        rows = self._rows("class_id", "bias", "vector")
         if not rows:
             return self._empty()
         vectors = np.stack([row["vector"] for row in rows])
         biases = np.asarray([row["bias"] for row in rows], np.float32)
-        return MirrorSearch([row["class_id"] for row in rows], vectors, biases)
+        return MirrorSearch([row["class_id"] for row in rows], vectors, biases, lexical)
+
+    def _rows(self, *fields: str) -> list[Mapping[str, Any]]:
+        return [row for page in self._store.scan(self.place.classes, fields=fields) for row in page]
 
     def _empty(self) -> MirrorSearch:
         return MirrorSearch([], np.empty((0, self.place.space.dim), np.float32), np.empty(0, np.float32))

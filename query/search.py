@@ -1,24 +1,43 @@
 """The nearest classes to a vector: one seam, two implementations with the same answers.
 
-``MilvusSearch`` asks the classes collection; ``MirrorSearch`` holds an exact copy of it in this process.
+``MilvusSearch`` asks the classes collection; ``MirrorSearch`` holds an exact copy of it in this process. The score of
+a class is the inner product, plus its bias, plus what it shares in n-grams with the text of the item, if it has one.
 """
 
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..store import Store
+from ..schemas.filters import In
+from ..store import Hit, Store
+from .lexical import LexicalIndex
+
+if TYPE_CHECKING:  # scipy takes a third of a second to import
+    from scipy.sparse import csr_matrix
 
 __all__ = ["ClassHits", "ClassSearch", "MilvusSearch", "MirrorSearch"]
 
 _SCORES_AT_ONCE: Final = 4_000_000
-"""Scores held at a time by the mirror: 16 MB of float32, which stays in a processor's cache."""
+"""Scores held at a time: 16 MB of float32, which stays in a processor's cache."""
 
 _SPARE: Final = 8
 """Candidates fetched beyond k, so that ties at the cut and small biases can be put in order."""
+
+_MOST_CHECKED: Final = 64
+"""Classes for one item whose vectors are read rather than searching wider."""
+
+_READ_AT_ONCE: Final = 500
+
+_ROUNDING: Final = 1e-5
+"""Sums of the engine and of this process may differ by this much."""
+
+_KEPT_VECTORS: Final = 10_000
+"""Vectors of classes that are kept, the latest asked for: 15 MB in 384 dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +46,8 @@ class ClassHits:
 
     Attributes:
         class_ids: For each vector at most k ids, best first; equal scores stand in the order of their ids.
-        scores: Shape (n, k), float32, in the same order: inner product plus the bias of the class. Where there
-            are fewer than k classes, k is their number; where an engine found fewer, minus infinity fills the row.
+        scores: Shape (n, k), float32, in the same order. Where there are fewer than k classes, k is their number;
+            where an engine found fewer, minus infinity fills the row.
     """
 
     class_ids: list[list[str]]
@@ -38,36 +57,57 @@ class ClassHits:
 class ClassSearch(Protocol):
     """Finds the classes nearest to given vectors."""
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> ClassHits:
-        """The k nearest classes of each vector; ``vectors`` has shape (n, dim) and unit rows."""
+    def search(self, vectors: NDArray[np.float32], k: int, features: "csr_matrix | None" = None) -> ClassHits:
+        """The k nearest classes of each item.
+
+        Args:
+            vectors: Shape (n, dim), unit rows.
+            k: How many classes.
+            features: Of the texts of the items, as ``learn.lexical.features`` gives them; None for none.
+        """
         ...
 
 
 class MirrorSearch:
     """Exact search over a copy of the class vectors."""
 
-    def __init__(self, class_ids: Sequence[str], vectors: NDArray[np.float32], biases: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        class_ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        biases: NDArray[np.float32],
+        lexical: LexicalIndex | None = None,
+    ) -> None:
+        """Search these classes: ``vectors`` of shape (classes, dim), ``biases`` of shape (classes,)."""
         order = sorted(range(len(class_ids)), key=lambda index: class_ids[index])
         self._ids = [class_ids[index] for index in order]
         self._vectors = np.ascontiguousarray(vectors[order].T)
         self._biases = biases[order]
+        self._lexical = lexical.only(self._ids) if lexical else None
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> ClassHits:
-        """The k nearest classes of each vector, exactly."""
+    def search(self, vectors: NDArray[np.float32], k: int, features: "csr_matrix | None" = None) -> ClassHits:
+        """The k nearest classes of each item, exactly."""
         k = min(k, len(self._ids))
         ids: list[list[str]] = []
         scores = np.empty((len(vectors), k), np.float32)
-        step = max(1, _SCORES_AT_ONCE // max(1, len(self._ids)))
-        for start in range(0, len(vectors), step):
-            part = vectors[start : start + step] @ self._vectors
+        for start, stop in _parts(len(vectors), len(self._ids)):
+            part = vectors[start:stop] @ self._vectors
             part += self._biases
+            if self._lexical is not None and features is not None:
+                part += self._lexical.scores(features[start:stop]).toarray()
             best = _top(part, k)
-            scores[start : start + step] = np.take_along_axis(part, best, axis=1)
+            scores[start:stop] = np.take_along_axis(part, best, axis=1)
             ids.extend([self._ids[column] for column in row] for row in best.tolist())
         return ClassHits(ids, scores)
+
+
+def _parts(items: int, classes: int) -> list[tuple[int, int]]:
+    """Where to cut items so that few scores are held at a time."""
+    step = max(1, _SCORES_AT_ONCE // max(1, classes))
+    return [(start, min(start + step, items)) for start in range(0, items, step)]
 
 
 def _top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -87,35 +127,137 @@ def _top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 
 class MilvusSearch:
-    """Search in the classes collection itself: exact on the embedded engine, ANN on servers."""
+    """Search in the classes collection itself: exact on the embedded engine, ANN on servers.
 
-    def __init__(self, store: Store, collection: str, class_count: int, highest_bias: float = 0.0) -> None:
-        """Search ``collection``, which has ``class_count`` rows with no bias above ``highest_bias``."""
+    The engine knows the inner products, this process the biases and the lexical scores of all classes. A class that
+    the engine has not named has a product no higher than the last one it named; where that bound, with what the class
+    adds of its own, reaches the k-th score, the class is scored exactly, or the search is repeated wider.
+
+    Source:
+        The threshold algorithm of Fagin, Lotem and Naor, Optimal aggregation algorithms for middleware, 2003.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        collection: str,
+        class_ids: Sequence[str],
+        biases: NDArray[np.float32],
+        lexical: LexicalIndex | None = None,
+    ) -> None:
+        """Search ``collection``, whose rows are these classes with these biases, shape (classes,)."""
+        order = sorted(range(len(class_ids)), key=lambda index: class_ids[index])
         self._store = store
         self._collection = collection
-        self._count = class_count
-        self._highest = highest_bias
+        self._ids = [class_ids[index] for index in order]
+        self._columns = {class_id: column for column, class_id in enumerate(self._ids)}
+        self._biases = biases[order]
+        self._lexical = lexical.only(self._ids) if lexical else None
+        self._vectors = _KeptVectors(store, collection)
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> ClassHits:
-        """The k nearest classes of each vector, as the engine finds them."""
-        k = min(k, self._count)
-        ids: list[list[str]] = [[] for _ in vectors]
+    def search(self, vectors: NDArray[np.float32], k: int, features: "csr_matrix | None" = None) -> ClassHits:
+        """The k nearest classes of each item, of those that the engine finds."""
+        k = min(k, len(self._ids))
+        ids: list[list[str]] = []
         scores = np.full((len(vectors), k), -np.inf, np.float32)
-        todo = np.arange(len(vectors))
-        width = min(k + _SPARE, self._count)
-        while len(todo):
-            found = self._store.search(self._collection, vectors[todo], width, fields=("class_id", "bias"))
-            left: list[int] = []
-            for row, hits in zip(todo.tolist(), found, strict=True):
-                ranked = sorted((-(hit.score + hit.fields["bias"]), hit.fields["class_id"]) for hit in hits)[:k]
-                # Whatever was not fetched has a product no higher than the last hit's: with the highest bias it
-                # could still come in, or tie with the k-th, unless it stays below that.
-                complete = len(ranked) == k and hits[-1].score + self._highest < -ranked[-1][0]
-                if not complete and width < self._count:
-                    left.append(row)
-                    continue
-                ids[row] = [class_id for _, class_id in ranked]
+        for start, stop in _parts(len(vectors), len(self._ids)):
+            added = np.tile(self._biases, (stop - start, 1))
+            if self._lexical is not None and features is not None:
+                added += self._lexical.scores(features[start:stop]).toarray()
+            for row, ranked in enumerate(self._ranked(vectors[start:stop], added, k), start):
+                ids.append([class_id for _, class_id in ranked])
                 scores[row, : len(ranked)] = [-negative for negative, _ in ranked]
-            todo = np.asarray(left, np.int64)
-            width = min(width * 4, self._count)
         return ClassHits(ids, scores)
+
+    def _ranked(
+        self, vectors: NDArray[np.float32], added: NDArray[np.float32], k: int
+    ) -> list[list[tuple[float, str]]]:
+        """For each item at most k negative scores with their classes, best first.
+
+        Args:
+            vectors: Shape (n, dim).
+            added: What each class adds to the inner product, shape (n, classes).
+            k: How many classes, at most as many as there are.
+        """
+        found: list[dict[str, float]] = [{} for _ in vectors]
+        unsure: dict[int, list[str]] = {}
+        todo = list(range(len(vectors)))
+        width = min(k + _SPARE, len(self._ids))
+        while todo:
+            answers = self._store.search(self._collection, vectors[todo], width, fields=("class_id", "bias"))
+            wider = []
+            for row, hits in zip(todo, answers, strict=True):
+                found[row] = self._scored(hits, added[row])
+                others = self._within_reach(found[row], hits, added[row], k)
+                if len(others) > _MOST_CHECKED:
+                    wider.append(row)
+                elif others:
+                    # The named ones too: sums of the engine and of this process differ in the last bits.
+                    unsure[row] = [*others, *found[row]]
+            todo = wider if width < len(self._ids) else []
+            width = min(width * 4, len(self._ids))
+        read = self._vectors.of({class_id for class_ids in unsure.values() for class_id in class_ids})
+        for row, class_ids in unsure.items():
+            known = [class_id for class_id in class_ids if class_id in read and class_id in self._columns]
+            if known:
+                found[row] |= self._exact(known, np.stack([read[one] for one in known]), vectors[row], added[row])
+        return [sorted((-score, class_id) for class_id, score in of_item.items())[:k] for of_item in found]
+
+    def _exact(
+        self,
+        class_ids: Sequence[str],
+        of_classes: NDArray[np.float32],
+        vector: NDArray[np.float32],
+        added: NDArray[np.float32],
+    ) -> dict[str, float]:
+        # In double precision, so that equal classes score the same bits and stand in the order of their ids.
+        products = (of_classes.astype(np.float64) @ vector.astype(np.float64)).astype(np.float32)
+        scores = products + added[[self._columns[class_id] for class_id in class_ids]]
+        return dict(zip(class_ids, scores.tolist(), strict=True))
+
+    def _scored(self, hits: Sequence[Hit], added: NDArray[np.float32]) -> dict[str, float]:
+        scores = {}
+        for hit in hits:
+            class_id = hit.fields["class_id"]
+            column = self._columns.get(class_id)
+            # A class that another process added a moment ago has nothing but its bias.
+            scores[class_id] = hit.score + (hit.fields["bias"] if column is None else float(added[column]))
+        return scores
+
+    def _within_reach(
+        self, scored: Mapping[str, float], hits: Sequence[Hit], added: NDArray[np.float32], k: int
+    ) -> list[str]:
+        """Classes that the engine has not named and that may be among the first k, or tie with them, all the same."""
+        if len(scored) >= len(self._ids):
+            return []
+        highest = hits[-1].score if hits else np.inf
+        needed = sorted(scored.values(), reverse=True)[k - 1] if len(scored) >= k else -np.inf
+        columns = np.flatnonzero(added >= needed - highest - _ROUNDING)
+        return [self._ids[column] for column in columns.tolist() if self._ids[column] not in scored]
+
+
+class _KeptVectors:
+    """Class vectors read by id; may be used from several threads."""
+
+    def __init__(self, store: Store, collection: str) -> None:
+        self._store = store
+        self._collection = collection
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, class_ids: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of those classes that are there."""
+        with self._lock:
+            found = {class_id: self._kept[class_id] for class_id in class_ids if class_id in self._kept}
+        missing = sorted(set(class_ids) - found.keys())
+        for start in range(0, len(missing), _READ_AT_ONCE):
+            where = In("class_id", missing[start : start + _READ_AT_ONCE])
+            for row in self._store.query(self._collection, where=where, fields=("class_id", "vector")):
+                found[row["class_id"]] = row["vector"]
+        with self._lock:
+            for class_id, vector in found.items():
+                self._kept[class_id] = vector
+                self._kept.move_to_end(class_id)
+            while len(self._kept) > _KEPT_VECTORS:
+                self._kept.popitem(last=False)
+        return found

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
+from nearclass.learn.lexical import COLUMNS
+from nearclass.query.lexical import LexicalIndex
 from nearclass.query.search import MilvusSearch, MirrorSearch
 from nearclass.schemas.collections import classes_spec, key_of
 from nearclass.store import Store
@@ -24,10 +27,10 @@ def store(tmp_path_factory):
 def build(request, store):
     """Makes a search over given classes with the implementation under test."""
 
-    def make(ids, vectors, biases=None):
+    def make(ids, vectors, biases=None, lexical=None):
         biases = np.zeros(len(ids), np.float32) if biases is None else np.asarray(biases, np.float32)
         if request.param == "mirror":
-            return MirrorSearch(ids, vectors, biases)
+            return MirrorSearch(ids, vectors, biases, lexical)
         name = f"c_{request.node.name.replace('[', '_').replace(']', '').replace('-', '_')}"
         spec = classes_spec(vectors.shape[1])
         store.create(name, spec)
@@ -44,7 +47,7 @@ def build(request, store):
         ]
         store.upsert(name, spec, rows)
         store.flush(name)
-        return MilvusSearch(store, name, len(ids), float(biases.max(initial=0.0)))
+        return MilvusSearch(store, name, ids, biases, lexical)
 
     return make
 
@@ -84,6 +87,55 @@ def test_a_bias_moves_a_class_however_far_down_it_was(build):
     assert hits.class_ids == wanted
     assert hits.class_ids[0][0] == ids[last]
     np.testing.assert_allclose(hits.scores, scores, atol=1e-5)
+
+
+def grams(rng, rows, share):
+    """Random features of the first forty columns."""
+    values = rng.random((rows, 40)) * (rng.random((rows, 40)) < share)
+    return sparse.hstack([sparse.csr_matrix(values, dtype=np.float32), sparse.csr_matrix((rows, COLUMNS - 40))]).tocsr()
+
+
+@pytest.mark.parametrize("weight", [1, 20, 300])
+def test_what_is_shared_in_words_counts_however_far_down_a_class_was(build, weight):
+    rng = np.random.default_rng(5)
+    ids, vectors = [f"c{i:03}" for i in range(300)][::-1], unit(rng.normal(size=(300, DIM)))
+    biases, queries = rng.normal(size=300) * 0.1, unit(rng.normal(size=(60, DIM)))
+    of_classes, of_items = grams(rng, 300, 0.1) * (weight / 60), grams(rng, 60, 0.2)
+    added = np.asarray((of_items @ of_classes.T).todense(), np.float64)
+    hits = build(ids, vectors, biases, LexicalIndex(ids, of_classes)).search(queries, 4, of_items)
+    wanted, scores = reference(ids, vectors, biases + added, queries, 4)
+    assert hits.class_ids == wanted
+    np.testing.assert_allclose(hits.scores, scores, atol=1e-5)
+
+
+def test_items_without_words_are_compared_by_their_vectors_alone(build):
+    rng = np.random.default_rng(6)
+    ids, vectors = [f"c{i}" for i in range(50)], unit(rng.normal(size=(50, DIM)))
+    search = build(ids, vectors, None, LexicalIndex(ids, grams(rng, 50, 0.3)))
+    wanted, _ = reference(ids, vectors, np.zeros(50), vectors, 3)
+    assert search.search(vectors, 3).class_ids == wanted
+    assert search.search(vectors, 3, sparse.csr_matrix((50, COLUMNS), dtype=np.float32)).class_ids == wanted
+
+
+def test_a_class_without_words_of_its_own_scores_as_before(build):
+    rng = np.random.default_rng(7)
+    ids, vectors = [f"c{i:02}" for i in range(40)], unit(rng.normal(size=(40, DIM)))
+    of_classes, of_items = grams(rng, 40, 0.3), grams(rng, 10, 0.3)
+    hits = build(ids, vectors, None, LexicalIndex([*ids[10:], "x"], of_classes[:31])).search(vectors[:10], 5, of_items)
+    added = np.zeros((10, 40))
+    added[:, 10:] = np.asarray((of_items @ of_classes[:30].T).todense())
+    wanted, _ = reference(ids, vectors, added, vectors[:10], 5)
+    assert hits.class_ids == wanted
+
+
+def test_equal_sums_stand_in_the_order_of_their_ids(build):
+    rng = np.random.default_rng(8)
+    vectors, of_class = np.tile(unit(np.ones((1, DIM))), (90, 1)), grams(rng, 1, 0.5)
+    ids = [f"c{i:02}" for i in range(90)][::-1]
+    hits = build(ids, vectors, None, LexicalIndex(ids, sparse.vstack([of_class] * 90).tocsr())).search(
+        vectors[:1], 3, of_class
+    )
+    assert hits.class_ids == [["c00", "c01", "c02"]]
 
 
 def test_fewer_classes_than_asked_for_gives_all_of_them(build):
