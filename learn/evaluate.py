@@ -4,19 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..schemas.records import Assignment, Decision
+from ..schemas.records import Decision
 from ..schemas.taxonomy import Taxonomy
 from . import metrics
+from .judged import Judged
 
 __all__ = ["Evaluation", "Judged", "evaluate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An answer beside the truth: ids of the classes any of which is right; none for an item out of scope."""
-
-    answer: Assignment
-    truth: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,8 @@ class Evaluation:
         hierarchical_f1: F1 over the sets of ancestors, micro-averaged.
         coverage: Share of all items decided as ``assigned``.
         precision: Share of the assigned ones that are right; None where none was assigned.
-        ece: Expected calibration error, or None until there is a calibration.
+        ece: Expected calibration error of the best candidates of all items, in 15 bins of equal width; an item out of
+            scope counts as wrong. None until there is a calibration.
         oos_auroc: How well the score tells items in scope from those out of scope, or None without the latter.
         decisions: Number of items by decision.
         items_per_s: Items answered in a second, encoding included.
@@ -78,7 +72,7 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
     ranked = [[candidate.class_id for candidate in one.answer.candidates] for one in scoped]
     assigned = [one for one in judged if one.answer.decision is Decision.ASSIGNED]
     right = sum(one.answer.class_id in one.truth for one in assigned)
-    hits = sum(best in truth for best, truth in zip(predicted, truths, strict=True))
+    hits = sum(one.right for one in scoped)
     low, high = metrics.wilson_interval(hits, len(scoped)) if scoped else (None, None)
     decisions = {decision.value: 0 for decision in Decision}
     for one in judged:
@@ -95,7 +89,7 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
         hierarchical_f1=metrics.hierarchical_f1(predicted, truths, taxonomy.ancestors) if scoped else None,
         coverage=len(assigned) / len(judged) if judged else 0.0,
         precision=right / len(assigned) if assigned else None,
-        ece=None,
+        ece=_calibration_error(judged),
         oos_auroc=(
             metrics.auroc([one.answer.score for one in scoped], [one.answer.score for one in outside])
             if scoped and outside
@@ -104,3 +98,10 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
         decisions=decisions,
         items_per_s=items_per_s,
     )
+
+
+def _calibration_error(judged: Sequence[Judged]) -> float | None:
+    given = [(one.confidence, one.right) for one in judged if one.confidence is not None]
+    if not given:
+        return None
+    return metrics.expected_calibration_error([each for each, _ in given], [right for _, right in given])

@@ -5,15 +5,19 @@ right, else the first in sorted order.
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from .curves import BINS, bin_of
+from .judged import Judged
+
 __all__ = [
     "ClassReport",
+    "SeenUnseen",
     "accuracy",
     "auroc",
     "expected_calibration_error",
@@ -21,6 +25,7 @@ __all__ = [
     "macro_f1",
     "most_confused",
     "per_class",
+    "seen_unseen",
     "top_k_accuracy",
     "wilson_interval",
 ]
@@ -210,10 +215,11 @@ def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     return low, high
 
 
-def expected_calibration_error(confidences: Numbers, correct: Sequence[bool], bins: int = 15) -> float:
+def expected_calibration_error(confidences: Numbers, correct: Sequence[bool], bins: int = BINS) -> float:
     """Gives how far confidence is from the share of right answers, on average over bins; nan without rows.
 
-    Bins have equal width, open below and closed above; each counts by its number of rows.
+    Bins have equal width, open below and closed above; each counts by its number of rows. ``curves.BINS`` says why
+    there are fifteen.
 
     Args:
         confidences: Probability given to each answer, from 0 to 1.
@@ -234,15 +240,55 @@ def expected_calibration_error(confidences: Numbers, correct: Sequence[bool], bi
     if given.shape != right.shape:
         message = f"{given.size} confidences for {right.size} answers"
         raise ValueError(message)
-    if not np.all((given >= 0) & (given <= 1)):
-        message = "a confidence is not from 0 to 1"
-        raise ValueError(message)
+    where = bin_of(given, bins)
     if not given.size:
         return math.nan
-    edges = np.linspace(0, 1, bins + 1)[1:-1]
-    where = np.searchsorted(edges, given, side="left")
     gaps = np.bincount(where, weights=right - given, minlength=bins)
     return float(np.abs(gaps).sum() / given.size)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUnseen:
+    """Generalised zero-shot figures: how well classes are answered that had labels in training, and that had none.
+
+    Attributes:
+        n_seen: Items in scope of classes with labels.
+        n_unseen: Items in scope of classes without.
+        seen: Accuracy of the classes with labels, each class counting alike; None without such items.
+        unseen: The same of the classes without.
+        harmonic: Harmonic mean of the two; None where one of them is.
+    """
+
+    n_seen: int
+    n_unseen: int
+    seen: float | None
+    unseen: float | None
+    harmonic: float | None
+
+
+def seen_unseen(judged: Sequence[Judged], seen: Collection[str]) -> SeenUnseen:
+    """Gives the accuracy on classes that had labels in training and on those that had none.
+
+    All classes are candidates for every item. Items out of scope do not count.
+
+    Args:
+        judged: Answers beside the truth.
+        seen: Ids of the classes that had labels.
+
+    Source:
+        Xian, Lampert, Schiele and Akata, Zero-shot learning: a comprehensive evaluation of the good, the bad and
+        the ugly, 2018, section 4.2: per-class averaged accuracies and their harmonic mean.
+    """
+    scoped = [one for one in judged if one.truth]
+    answers = [one.answer.candidates[0].class_id for one in scoped]
+    of_class: defaultdict[str, list[bool]] = defaultdict(list)
+    for answer, truth in zip(answers, _one_truth(answers, [one.truth for one in scoped]), strict=True):
+        of_class[truth].append(answer == truth)
+    sides = [{key: hits for key, hits in of_class.items() if (key in seen) is side} for side in (True, False)]
+    first, second = (_mean([_mean(hits) for hits in side.values()]) if side else None for side in sides)
+    both = None if first is None or second is None else (2 * first * second / (first + second or 1.0))
+    n_seen, n_unseen = (sum(map(len, side.values())) for side in sides)
+    return SeenUnseen(n_seen, n_unseen, first, second, both)
 
 
 _NO_LABEL = "the row answered with {!r} has no right label; leave such rows out"
