@@ -10,6 +10,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
     ├── TaxonomyError                   exit 1   a change or a lookup that the tree of classes does not allow
     │   ├── ClassNotFoundError
     │   └── EmptyTaxonomyError
+    ├── CalibrationError                exit 1   labels are too few, or show no threshold that keeps a precision
     ├── EncoderError                    exit 1   a model that cannot be found, loaded or run
     │   └── ModelNotFoundError
     ├── MismatchError                   exit 4   stored vectors or collections made by something else
@@ -26,6 +27,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
 from typing import ClassVar
 
 __all__ = [
+    "CalibrationError",
     "ClassNotFoundError",
     "CollectionMissingError",
     "ConfigError",
@@ -93,6 +95,10 @@ class ClassNotFoundError(TaxonomyError):
 
 class EmptyTaxonomyError(TaxonomyError):
     """There is no class that an item could be assigned to."""
+
+
+class CalibrationError(NearclassError):
+    """Labels are too few, or show no threshold that keeps the precision asked for."""
 
 
 class EncoderError(NearclassError):

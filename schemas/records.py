@@ -51,9 +51,13 @@ class EvidenceKind(StrEnum):
     NAME = "name"
     PARENT = "parent"
     DESCRIPTION = "description"
+    TERM = "term"
+    """One of the terms of a description that lists what belongs to the class."""
     SYNONYM = "synonym"
     EXAMPLE = "example"
     VECTOR = "vector"
+    LABEL = "label"
+    """An item that somebody said belongs to the class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,8 @@ class Assignment:
             None for ``review`` and ``novel``.
         path: Names from the root to that class; empty where class_id is None.
         score: Score of the best candidate.
-        confidence: Calibrated probability that class_id is right, or None until there is a calibration.
+        confidence: Calibrated probability that class_id is right, or where that is None, that the best candidate is;
+            None until there is a calibration.
         margin: Score of the best candidate minus that of the second, or None with one candidate.
         candidates: The nearest classes, best first; ties stand in the order of their ids.
         evidence: What matched for the best candidate, nearest first.

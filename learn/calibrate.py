@@ -1,0 +1,165 @@
+"""From labelled answers to a calibration: honest confidences, and thresholds that keep a precision; pure computation.
+
+The labels are split in two by the ids of the rows. On the fitting half the masses are made (temperature, whether any
+class fits) and the order of the thresholds is fixed; on the other half they are tested. The curves from masses to
+confidences are then fitted on all rows: they rise, so they change no decision and no guarantee.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CalibrationError
+from ..schemas.branches import Branches
+from ..schemas.calibration import CANDIDATES, Calibration, Curve
+from ..schemas.taxonomy import Taxonomy
+from . import control
+from .calibration_report import CalibrationReport, report
+from .confidence import (
+    Calibrated,
+    Scored,
+    fit_curve,
+    fit_fits,
+    fit_temperature,
+    novel_threshold,
+)
+from .selection import CONFIDENCE_LEVEL, Selection, mass_needed
+
+__all__ = ["Answered", "calibrate", "scored"]
+
+_LEAST_FITTING: Final = 25
+"""Rows of the fitting half below which not even a temperature and a curve, three numbers in all, can be fitted."""
+
+_IDENTITY: Final = Curve(1.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A labelled row with its candidates, best first, and the ids of the classes any of which is right."""
+
+    id: str
+    class_ids: Sequence[str]
+    scores: Sequence[float]
+    truth: frozenset[str]
+
+
+def scored(rows: Sequence[Answered], branches: Branches, taxonomy: Taxonomy) -> Scored:
+    """Labelled answers as arrays; candidates beyond ``CANDIDATES`` and those that may not be answered are left out."""
+    width = max(1, min(CANDIDATES, max((len(row.class_ids) for row in rows), default=1)))
+    columns = branches.columns([row.class_ids for row in rows], width)
+    scores = np.full(columns.shape, -np.inf)
+    right = np.zeros(columns.shape, bool)
+    for place, row in enumerate(rows):
+        count = min(width, len(row.class_ids))
+        scores[place, :count] = row.scores[:count]
+        right[place, :count] = [class_id in row.truth for class_id in row.class_ids[:count]]
+    node_of = {node: index for index, node in enumerate(branches.nodes)}
+    lines: dict[str, frozenset[int]] = {}
+    for class_id in {one for row in rows for one in row.truth}:
+        above = [*taxonomy.ancestors(class_id), class_id]
+        lines[class_id] = frozenset(node_of[node] for node in above if node in node_of)
+    nodes = tuple(frozenset[int]().union(*(lines[class_id] for class_id in row.truth)) for row in rows)
+    return Scored(columns, scores, right, np.asarray([bool(row.truth) for row in rows], bool), nodes)
+
+
+def calibrate(
+    rows: Sequence[Answered],
+    taxonomy: Taxonomy,
+    answerable: Iterable[str],
+    *,
+    precision: float,
+    novel_below: float,
+    learner: int = 0,
+    excluded: int = 0,
+) -> CalibrationReport:
+    """Fit confidences and thresholds.
+
+    Args:
+        rows: Labelled answers with the raw scores of up to ``CANDIDATES`` candidates each, at least one.
+        taxonomy: For the branches.
+        answerable: Ids of the classes that may be answered.
+        precision: Share of the ``assigned`` rows that must be right, above 0 and below 1.
+        novel_below: The label-free threshold, which stands where no row is out of scope.
+        learner: Version of the learner that made the scores.
+        excluded: Rows left out before, for the report.
+
+    Raises:
+        CalibrationError: There are too few rows, or no threshold keeps the precision.
+    """
+    branches = Branches(taxonomy, answerable)
+    every = scored(rows, branches, taxonomy)
+    fitting, testing = _halves([row.id for row in rows])
+    _check_size(len(rows), len(fitting), len(testing), precision)
+    start = _masses(every.take(fitting), precision, novel_below, len(rows), taxonomy.revision, learner)
+    seen = Calibrated.of(every, start, branches)
+    tops = np.asarray([branches.tops[column] for column in every.columns[:, 0].tolist()], object)
+    test = Selection(seen, tops, fitting, testing, precision)
+    found = test.assign()
+    if all(threshold is None for threshold in found.values()):
+        raise test.refusal(len(rows))
+    assigned = ~seen.novel & (seen.leaf >= np.asarray([mass_needed(found.get(top, found[None])) for top in tops]))
+    back_off = test.back_off(assigned)
+    left = ~assigned & ~seen.novel
+    made = replace(
+        start,
+        leaf=fit_curve(seen.leaf, seen.right),
+        branch=_branch_curve(seen, left),
+        assign_at={top: threshold for top, threshold in found.items() if top is not None},
+        assign_at_pooled=found[None],
+        back_off_at=back_off,
+    )
+    return report(made, test, assigned, every, taxonomy, excluded)
+
+
+def _halves(ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the fitting and of the testing half, by a digest of the id: the same whenever a file is read again."""
+    odd = np.asarray([hashlib.sha256(one.encode("utf-8", "surrogatepass")).digest()[0] & 1 for one in ids], bool)
+    return np.flatnonzero(~odd), np.flatnonzero(odd)
+
+
+def _check_size(n: int, fitting: int, testing: int, precision: float) -> None:
+    least = control.rows_needed(precision, 1 - CONFIDENCE_LEVEL) or 0
+    if fitting < _LEAST_FITTING or testing < least:
+        needed = 2 * max(least, _LEAST_FITTING)
+        message = f"{n} labelled rows are too few to show a precision of {precision:g}"
+        hint = (
+            f"Half of the rows test the thresholds, and {least} assigned ones, all of them right, are the least that "
+            f"show it with {CONFIDENCE_LEVEL:.0%} confidence: give at least {needed + needed // 4}, better 500."
+        )
+        raise CalibrationError(message, hint=hint)
+
+
+def _masses(rows: Scored, precision: float, novel_below: float, n: int, revision: int, learner: int) -> Calibration:
+    """A calibration that gives masses and novel items, and no threshold yet."""
+    temperature = fit_temperature(rows)
+    made = Calibration(
+        precision=precision,
+        confidence_level=CONFIDENCE_LEVEL,
+        n=n,
+        revision=revision,
+        learner=learner,
+        candidates=CANDIDATES,
+        temperature=temperature,
+        fits=fit_fits(rows, temperature),
+        fits_below=0.0,
+        novel_below=novel_below,
+        leaf=_IDENTITY,
+        branch=_IDENTITY,
+        assign_at={},
+        assign_at_pooled=None,
+        back_off_at=None,
+    )
+    if made.fits is None:
+        return made
+    return replace(made, fits_below=novel_threshold(made.fitting(rows.scores), rows.in_scope))
+
+
+def _branch_curve(seen: Calibrated, left: NDArray[np.bool_]) -> Curve:
+    """From the rows that are not assigned, which are those that get an ancestor; from all where there are few."""
+    rows = left if left.sum() >= _LEAST_FITTING else np.ones(len(left), bool)
+    some = rows[:, None] & (seen.branch > 0)
+    return fit_curve(seen.branch[some], seen.branch_right[some]) if some.any() else _IDENTITY

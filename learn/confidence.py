@@ -1,0 +1,219 @@
+"""Honest probabilities from labelled scores: a temperature, whether any class fits, and curves; pure computation.
+
+Each part has one to three parameters: with some hundred labels, a steadier fit is worth more than a closer one.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..schemas.branches import Branches
+from ..schemas.calibration import Calibration, Curve, Fits
+from . import metrics
+
+__all__ = ["Calibrated", "Scored", "calibration_error", "fit_curve", "fit_fits", "fit_temperature", "novel_threshold"]
+
+KEPT_IN_SCOPE: Final = 0.95
+"""Share of the items in scope that the threshold for novel items lets pass at least."""
+
+_STRENGTH: Final = 3.0
+"""Inverse strength of the L2 prior on the slopes of a curve. Expected calibration error on held-out rows after 500
+labels, mean over six catalogues: 0.028 with 3, 0.032 with 0.1, 0.027 to 0.029 with a prior on the identity instead."""
+
+_LEAST_SLOPE: Final = 1e-3
+"""A curve rises at least this steeply, so that it keeps the order of the masses."""
+
+_TEMPERATURES: Final = (1e-4, 1e2)
+_BINS: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Candidates of labelled rows, and which are right.
+
+    Attributes:
+        columns: Places of the candidates in ``Branches.class_ids``, shape (n, k), best first, ``NO_CLASS`` at the end.
+        scores: Their scores, shape (n, k), float64; minus infinity where there is no candidate.
+        right: Whether a candidate is right, shape (n, k), bool.
+        in_scope: Whether any class at all is right, shape (n,), bool.
+        right_nodes: For each row the places in ``Branches.nodes`` of the branches that hold a right class.
+    """
+
+    columns: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    in_scope: NDArray[np.bool_]
+    right_nodes: tuple[frozenset[int], ...]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.scores)
+
+    def take(self, rows: NDArray[np.int64]) -> "Scored":
+        """Some of the rows."""
+        nodes = tuple(self.right_nodes[row] for row in rows.tolist())
+        return Scored(self.columns[rows], self.scores[rows], self.right[rows], self.in_scope[rows], nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What a calibration makes of rows.
+
+    Attributes:
+        novel: Whether no class fits, shape (n,), bool.
+        leaf: Mass of the best candidate, shape (n,).
+        right: Whether the best candidate is right, shape (n,), bool.
+        branch: Mass of the heaviest branch on each level, shape (n, levels).
+        branch_right: Whether that branch holds a right class, shape (n, levels), bool.
+    """
+
+    novel: NDArray[np.bool_]
+    leaf: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    branch: NDArray[np.float64]
+    branch_right: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: Scored, calibration: Calibration, branches: Branches) -> "Calibrated":
+        """What the temperature, ``fits`` and the thresholds for novel items make of rows."""
+        fitting = calibration.fitting(rows.scores)
+        masses = calibration.masses(rows.scores)
+        nodes, sums = branches.heaviest(rows.columns, masses)
+        if calibration.fits is None:
+            novel = rows.scores[:, 0] < calibration.novel_below
+        else:
+            novel = fitting < calibration.fits_below
+        right = [[node in right for node in line] for line, right in zip(nodes.tolist(), rows.right_nodes, strict=True)]
+        flags = np.asarray(right, bool).reshape(nodes.shape)
+        return cls(novel, masses[:, 0], rows.right[:, 0], sums, flags)
+
+    def take(self, rows: NDArray[np.int64]) -> "Calibrated":
+        """Some of the rows."""
+        return Calibrated(
+            self.novel[rows], self.leaf[rows], self.right[rows], self.branch[rows], self.branch_right[rows]
+        )
+
+
+def fit_temperature(rows: Scored) -> float:
+    """The temperature with the least negative log-likelihood of a right class among the candidates.
+
+    Rows without a right candidate say nothing here. Without any row that does, 1 is given.
+
+    Source:
+        Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017, section 4.2.
+    """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - only calibrating needs it
+
+    telling = rows.right.any(axis=1)
+    if not telling.any():
+        return 1.0
+    scores = rows.scores[telling] - rows.scores[telling][:, :1]
+    right = rows.right[telling]
+
+    def loss(exponent: float) -> float:
+        raised = np.exp(scores / math.exp(exponent))
+        shares = (raised * right).sum(axis=1) / raised.sum(axis=1)
+        return float(-np.log(np.maximum(shares, 1e-300)).mean())
+
+    low, high = (math.log(bound) for bound in _TEMPERATURES)
+    # The loss has a flat end on either side: look where it is least before going down from there.
+    grid = np.linspace(low, high, 57)
+    least = int(np.argmin([loss(point) for point in grid]))
+    around = (grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)])
+    return math.exp(minimize_scalar(loss, bounds=around, method="bounded").x)
+
+
+def fit_fits(rows: Scored, temperature: float) -> Fits | None:
+    """P(some class fits), or None unless there are rows both in scope and out of it.
+
+    Of best score, log-sum-exp, margin and their combinations, these two told items out of scope best on seven
+    mixtures (AUROC 0.55 to 0.97, up to 0.02 more than the best score alone).
+    """
+    inside = rows.in_scope
+    if inside.all() or not inside.any():
+        return None
+    signals = np.stack(Calibration.signals(rows.scores, temperature), axis=1)
+    mean, spread = signals.mean(axis=0), np.maximum(signals.std(axis=0), 1e-9)
+    slopes, shift = _logistic_regression((signals - mean) / spread, inside, strength=1.0)
+    best, total = (slopes / spread).tolist()
+    return Fits(best, total, shift - float(mean @ (slopes / spread)))
+
+
+def novel_threshold(fitting: NDArray[np.float64], in_scope: NDArray[np.bool_]) -> float:
+    """The least P(some class fits) of an item that is not novel.
+
+    It is the threshold with the best balanced accuracy, lowered where needed until ``KEPT_IN_SCOPE`` of the rows in
+    scope pass. The one alone loses too many items where the two are hard to tell apart, the other alone loses 5 % of
+    them even where they are easy to.
+
+    Args:
+        fitting: P(some class fits), shape (n,).
+        in_scope: Shape (n,), with both kinds of rows.
+
+    Example:
+        >>> novel_threshold(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
+        0.5
+    """
+    values = np.unique(fitting)
+    edges = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
+    inside, outside = np.sort(fitting[in_scope]), np.sort(fitting[~in_scope])
+    kept = 1 - np.searchsorted(inside, edges) / len(inside)
+    found = np.searchsorted(outside, edges) / len(outside)
+    best = float(edges[np.argmax(kept + found)])
+    return min(best, float(np.quantile(inside, 1 - KEPT_IN_SCOPE, method="lower")))
+
+
+def fit_curve(masses: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
+    """The curve from masses to the probability of being right.
+
+    A slope that would fall is left out, and targets are smoothed, so that it rises and stays below 1 whatever the
+    labels.
+
+    Args:
+        masses: Shape (n,), from 0 to 1.
+        right: Shape (n,).
+
+    Source:
+        Kull, Silva Filho and Flach, Beta calibration, 2017, algorithm 1; the targets are those of Platt,
+        Probabilistic outputs for support vector machines, 1999, formula (18).
+    """
+    inside = np.clip(masses, 1e-6, 1 - 1e-6)
+    features = np.stack([np.log(inside), -np.log1p(-inside)], axis=1)
+    slopes, shift = _logistic_regression(features, right, strength=_STRENGTH)
+    if (slopes < 0).any():
+        kept = int(slopes[0] < 0)
+        one, shift = _logistic_regression(features[:, kept : kept + 1], right, strength=_STRENGTH)
+        slopes = np.zeros(2)
+        slopes[kept] = max(float(one[0]), _LEAST_SLOPE)
+    return Curve(float(slopes[0]), float(slopes[1]), shift)
+
+
+def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """The expected calibration error, and what perfect confidences would show on so few rows.
+
+    The second is the mean over the bins of the expected absolute error of a binomial share, by the normal
+    approximation. Both are nan without rows.
+    """
+    error = metrics.expected_calibration_error(confidences, right.tolist(), _BINS)
+    if not len(confidences):
+        return error, math.nan
+    bins = np.searchsorted(np.linspace(0, 1, _BINS + 1)[1:-1], confidences)
+    variance = np.bincount(bins, weights=confidences * (1 - confidences), minlength=_BINS)
+    return error, float(np.sqrt(2 / math.pi * variance).sum() / len(confidences))
+
+
+def _logistic_regression(
+    features: NDArray[np.float64], positive: NDArray[np.bool_], *, strength: float
+) -> tuple[NDArray[np.float64], float]:
+    """Slopes and shift of a logistic regression on smoothed targets; ``strength`` is the inverse of the prior's."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only calibrating needs it
+
+    ones = int(positive.sum())
+    target = np.where(positive, (ones + 1) / (ones + 2), 1 / (len(positive) - ones + 2))
+    model: Any = LogisticRegression(C=strength, max_iter=1000)
+    labels = np.repeat([1, 0], len(features))
+    model.fit(np.concatenate([features, features]), labels, sample_weight=np.concatenate([target, 1 - target]))
+    return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
