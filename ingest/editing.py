@@ -10,6 +10,7 @@ from ..schemas.records import ClassSpec, ClassState
 from ..schemas.spaces import Space
 from ..schemas.taxonomy import Problem, Taxonomy
 from ..store import Store
+from ..store.learned import Learned
 from ..store.spaces import SpaceCollections, Spaces
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
@@ -149,15 +150,25 @@ class ClassEditor:
         return len(vectors)
 
     def finish(self) -> bool:
-        """Complete a change that was cut off, if there is one; whether there was.
+        """Complete a change that was cut off, or bring in another version of a learner; whether there was either.
 
         A change that another process is in the middle of is written twice, to the same rows.
         """
-        if not self._taxonomies.pending():
+        unsettled = self._unsettled()
+        if not unsettled and not self._taxonomies.pending():
             return False
         encoder = self._encoder() if self._spaces.text_space() else None
-        self._taxonomies.commit(self._bring_in(encoder).revision)
+        revision = self._bring_in(encoder).revision
+        # Readers see class vectors of a new head only.
+        self._taxonomies.commit(revision + 1 if unsettled else revision)
+        for learned in unsettled:
+            learned.settle()
         return True
+
+    def _unsettled(self) -> list[Learned]:
+        places = [SpaceCollections.of(self._catalog, space) for space in self._spaces.every()]
+        every = [Learned(self._store, self._state, place) for place in places]
+        return [learned for learned in every if not learned.settled()]
 
     def _latest(self) -> Taxonomy:
         """The taxonomy that a change starts from, as it is in the store; what was cut off before is completed."""

@@ -4,6 +4,7 @@ Pure computation. Every way of learning ends here or replaces what comes out of 
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,13 +17,14 @@ from ..schemas.records import EvidenceKind
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import canonical
 
-__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts"]
+__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts", "listed"]
 
 KIND_WEIGHTS: Final = MappingProxyType(
     {
         EvidenceKind.NAME: 1.0,
         EvidenceKind.PARENT: 0.3,
         EvidenceKind.DESCRIPTION: 1.0,
+        EvidenceKind.TERM: 2.0,
         EvidenceKind.SYNONYM: 1.0,
         EvidenceKind.EXAMPLE: 1.0,
         EvidenceKind.VECTOR: 1.0,
@@ -33,7 +35,16 @@ KIND_WEIGHTS: Final = MappingProxyType(
 Measured with MiniLM, accuracy in % of 2,500 items by name alone, name + half the full path, name + 0.3 of the parent's
 name (description at 1 where there is one): big grocery shop 29.2, 29.6, 30.9; hand-labelled offers 18.3, 16.7, 18.9;
 short grocery names 40.1, 41.1, 41.4; assistant requests 68.1, 68.8, 69.0. The parent says the same as the path in
-fewer words, and the name of a class is not drowned in it."""
+fewer words, and the name of a class is not drowned in it.
+
+A description that lists terms, as industry standards do ("Includes: anklet, bracelet, brooch"), says more term by term
+than as one text: offers 20.2 with the text, 22.7 with the mean of its terms at weight 1, 28.1 at weight 2."""
+
+_LIST: Final = re.compile(r"[,;\n]")
+_LEAD: Final = re.compile(r"^[^,;:]{1,40}:\s")
+_FEWEST_TERMS: Final = 3
+_LONGEST_TERM: Final = 5.0
+"""Words that a term has at most on average; in prose what stands between two commas is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
     kinds: list[tuple[EvidenceKind, Sequence[str]]] = [
         (EvidenceKind.NAME, (_words(spec.name),)),
         (EvidenceKind.PARENT, [_words(name) for name in parents]),
-        (EvidenceKind.DESCRIPTION, spec.descriptions),
+        (EvidenceKind.DESCRIPTION, [text for text in spec.descriptions if not listed(text)]),
+        (EvidenceKind.TERM, [term for text in spec.descriptions for term in listed(text)]),
         (EvidenceKind.SYNONYM, spec.synonyms),
         (EvidenceKind.EXAMPLE, spec.examples),
     ]
@@ -68,6 +80,20 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
                 seen.add(clean)
                 found.append(EvidenceText(kind, position, clean))
     return found
+
+
+def listed(description: str) -> list[str]:
+    """The terms of a description that lists them, without what introduces the list; none where it is prose.
+
+    >>> listed("Includes: dog beds, dog leads; toys")
+    ['dog beds', 'dog leads', 'toys']
+    >>> listed("Beds, leads and whatever else makes the life of a dog and its owner pleasant")
+    []
+    """
+    terms = [term.strip() for term in _LIST.split(_LEAD.sub("", description))]
+    terms = [term for term in terms if term]
+    words = sum(len(term.split()) for term in terms)
+    return terms if len(terms) >= _FEWEST_TERMS and words <= _LONGEST_TERM * len(terms) else []
 
 
 def _words(name: str) -> str:

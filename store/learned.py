@@ -86,8 +86,17 @@ class Learned:
         self._prune(keep={learner.version, self.active_version()})
 
     def use(self, version: int) -> None:
-        """Note which version is in use, 0 for none; class vectors follow with the next ``sync``."""
-        self._state.put(Document(_ACTIVE, self._place.space.name, {"version": version}))
+        """Note which version is in use, 0 for none; class vectors follow with the next ``sync``, then ``settle``."""
+        self._state.put(Document(_ACTIVE, self._place.space.name, {"version": version, "settled": False}))
+
+    def settle(self) -> None:
+        """Note that the class vectors are those of the version in use."""
+        self._state.put(Document(_ACTIVE, self._place.space.name, {"version": self.active_version(), "settled": True}))
+
+    def settled(self) -> bool:
+        """Whether the class vectors are those of the version in use; not so after a change that was cut off."""
+        document = self._state.get(_ACTIVE, self._place.space.name)
+        return document is None or bool(document.body["settled"])
 
     def _prune(self, keep: set[int]) -> None:
         numbers = [learner.version for learner in self.versions()]

@@ -1,0 +1,115 @@
+"""nearclass learn: better class vectors from items and labels, in versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import rich_click as click
+
+from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
+from .labels import read_labels
+
+if TYPE_CHECKING:
+    from ..ingest.learning import Learning, Outcome
+
+__all__ = ["command"]
+
+_MOVES: Final = ("count", "before", "after", "examples")
+_SHOWN_MOVES: Final = 20
+
+
+@click.command("learn")
+@click.option(
+    "--labels",
+    "paths",
+    multiple=True,
+    metavar="PATH",
+    help="Items with a column `label`; kept as evidence of their classes. Repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--versions", "listing", is_flag=True, help="List the stored versions instead.")
+@click.option(
+    "--rollback",
+    "wanted",
+    type=click.IntRange(min=0),
+    metavar="VERSION",
+    help="Take a stored version into use instead; 0 stands for class texts alone.",
+)
+@input_options
+@format_option
+@pass_app
+def command(
+    app: App,
+    paths: tuple[str, ...],
+    dry_run: bool,
+    listing: bool,
+    wanted: int | None,
+    *,
+    given: Input,
+    output: str | None,
+) -> None:
+    """Learn class vectors from the stored items, confirmed items, examples and labels; kept only if better.
+
+    Items are not embedded again. `nearclass items reassign` then gives the stored ones their new answers.
+
+    Example: nearclass learn --dry-run
+    """
+    from ..errors import UsageError  # noqa: PLC0415
+
+    if given.space is not None:
+        message = "learn works in the text space"
+        raise UsageError(message, hint="Leave --space off.")
+    if listing + (wanted is not None) + (dry_run or bool(paths)) > 1:
+        message = "--versions and --rollback go neither together nor with --labels or --dry-run"
+        raise UsageError(message, hint="Give one of them.")
+    with app.open() as catalog:
+        if listing:
+            _list(catalog.learning, output)
+            return
+        if wanted is not None:
+            catalog.learning.use(wanted)
+            Rows(output).one({"version": wanted})
+            _after(catalog.stale_items())
+            return
+        labelled, rejected = read_labels(catalog, paths, given)
+        outcome = catalog.learn(labelled, dry_run=dry_run)
+        _show(outcome, output, dry_run=dry_run)
+        if outcome.version is not None:
+            _after(catalog.stale_items())
+    end_with_rejects(rejected, given.rejects)
+
+
+def _list(learning: Learning, output: str | None) -> None:
+    active = learning.active_version()
+    rows = [
+        {"version": one.version, "active": one.version == active, "method": one.method, **one.report}
+        for one in learning.versions()
+    ]
+    columns = ("version", "active", "method", "items", "labels", "changed", "accuracy_after")
+    Rows(output).write(rows, columns)
+
+
+def _show(outcome: Outcome, output: str | None, *, dry_run: bool) -> None:
+    rows = Rows(output)
+    found = outcome.to_dict()
+    if rows.format != "table":
+        rows.one(found)
+        return
+    moves = found.pop("moves")
+    rows.one(found)
+    if moves:
+        shown = [{**move, "before": " > ".join(move["before"]), "after": " > ".join(move["after"])} for move in moves]
+        rows.write(shown[:_SHOWN_MOVES], _MOVES, title="Items whose nearest class changes")
+        if len(moves) > _SHOWN_MOVES:
+            note(f"and {len(moves) - _SHOWN_MOVES} more moves; -o json has all")
+    if dry_run:
+        note("nothing was changed; without --dry-run this would be " + ("stored" if outcome.kept else "left"))
+    elif outcome.version is None:
+        note(f"not kept: {outcome.reason}")
+    else:
+        note(f"version {outcome.version} is in use; `nearclass learn --rollback {outcome.version - 1}` goes back")
+
+
+def _after(stale: int) -> None:
+    if stale:
+        note(f"{stale} stored items have older answers; next: nearclass items reassign")
