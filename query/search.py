@@ -28,16 +28,17 @@ _SCORES_AT_ONCE: Final = 4_000_000
 _SPARE: Final = 8
 """Candidates fetched beyond k, so that ties at the cut and small biases can be put in order."""
 
-_MOST_CHECKED: Final = 64
-"""Classes for one item whose vectors are read rather than searching wider."""
+_MOST_CHECKED: Final = 256
+"""Classes for one item that are scored here rather than searching wider. Measured on the embedded engine with 8,251
+classes and titles of products: 16 in the median, 140 in one item of ten; 64 took twice the time of 256."""
 
 _READ_AT_ONCE: Final = 500
 
 _ROUNDING: Final = 1e-5
 """Sums of the engine and of this process may differ by this much."""
 
-_KEPT_VECTORS: Final = 10_000
-"""Vectors of classes that are kept, the latest asked for: 15 MB in 384 dimensions."""
+_KEPT_VECTORS: Final = 20_000
+"""Vectors of classes that are kept, the latest asked for: 31 MB in 384 dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
