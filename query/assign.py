@@ -1,17 +1,19 @@
 """Vectors of items to assignments: search, decide, explain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EmptyTaxonomyError
 from ..learn.lexical import features
+from ..schemas.calibration import Calibration
 from ..schemas.records import Assignment, Candidate, Evidence
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
-from .decide import decide
+from .decide import CalibratedDecider, Verdict, decide
 from .explain import EvidenceReader
 from .search import ClassSearch
 
@@ -32,6 +34,7 @@ class Assigner:
         search: Finds the nearest classes.
         rules: Thresholds.
         evidence: Where explanations come from.
+        calibration: Makes the confidences and the thresholds, in the place of ``rules``; None until there is one.
     """
 
     space: str
@@ -40,6 +43,14 @@ class Assigner:
     search: ClassSearch
     rules: Rules
     evidence: EvidenceReader
+    calibration: Calibration | None = None
+    _decider: CalibratedDecider | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the branches once for all answers."""
+        made = self.calibration
+        decider = None if made is None else CalibratedDecider(made, self.taxonomy, self.answerable)
+        object.__setattr__(self, "_decider", decider)
 
     def assign(
         self,
@@ -67,15 +78,17 @@ class Assigner:
         self.check()
         if not ids:
             return []
-        # At least two, for the margin.
-        hits = self.search.search(vectors, max(k, 2) + _STALE_SPARE, None if texts is None else features(texts))
+        # At least two, for the margin; with a calibration, all that share the mass.
+        width = max(k, 2 if self.calibration is None else self.calibration.candidates)
+        hits = self.search.search(vectors, width + _STALE_SPARE, None if texts is None else features(texts))
         ranked = [
             self._live(class_ids, scores)
             for class_ids, scores in zip(hits.class_ids, hits.scores.tolist(), strict=True)
         ]
         best = [pairs[0][0] if pairs else None for pairs in ranked]
         evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(ranked)
-        return [self._answer(*one, k=k) for one in zip(ids, ranked, evidence, truncated, strict=True)]
+        verdicts = self._decide(ids, ranked)
+        return [self._answer(*one, k=k) for one in zip(ids, ranked, verdicts, evidence, truncated, strict=True)]
 
     def check(self) -> None:
         """Refuse to answer from nothing.
@@ -96,34 +109,43 @@ class Assigner:
             (class_id, score) for class_id, score in zip(class_ids, scores, strict=False) if class_id in self.answerable
         ]
 
+    def _decide(self, ids: Sequence[str], ranked: Sequence[Sequence[tuple[str, float]]]) -> list[Verdict]:
+        lost = next((item_id for item_id, pairs in zip(ids, ranked, strict=True) if not pairs), None)
+        if lost is not None:
+            message = f"the search found no class for item {lost!r}"
+            raise EmptyTaxonomyError(
+                message,
+                hint="No class has a vector in this space: import the classes for it, or choose another with --space.",
+            )
+        class_ids = [[class_id for class_id, _ in pairs] for pairs in ranked]
+        scores = [[score for _, score in pairs] for pairs in ranked]
+        if self._decider is not None:
+            return self._decider.decide(class_ids, scores)
+        return [decide(*one, self.rules, self.taxonomy) for one in zip(class_ids, scores, strict=True)]
+
     def _answer(
         self,
         item_id: str,
         ranked: Sequence[tuple[str, float]],
+        verdict: Verdict,
         evidence: tuple[Evidence, ...],
         truncated: bool,  # noqa: FBT001 - a field of the record
         *,
         k: int,
     ) -> Assignment:
-        if not ranked:
-            message = f"the search found no class for item {item_id!r}"
-            raise EmptyTaxonomyError(
-                message,
-                hint="No class has a vector in this space: import the classes for it, or choose another with --space.",
-            )
-        class_ids = [class_id for class_id, _ in ranked]
-        scores = [score for _, score in ranked]
-        verdict = decide(class_ids, scores, self.rules, self.taxonomy)
         path = self.taxonomy.path
         return Assignment(
             id=item_id,
             decision=verdict.decision,
             class_id=verdict.class_id,
             path=path(verdict.class_id) if verdict.class_id is not None else (),
-            score=round(scores[0], 6),
-            confidence=None,
-            margin=round(scores[0] - scores[1], 6) if len(scores) > 1 else None,
-            candidates=tuple(Candidate(class_id, path(class_id), round(score, 6)) for class_id, score in ranked[:k]),
+            score=round(ranked[0][1], 6),
+            confidence=verdict.confidence,
+            margin=round(ranked[0][1] - ranked[1][1], 6) if len(ranked) > 1 else None,
+            candidates=tuple(
+                Candidate(class_id, path(class_id), round(score, 6), confidence)
+                for (class_id, score), confidence in zip_longest(ranked[:k], verdict.confidences[:k])
+            ),
             evidence=evidence,
             truncated=bool(truncated),
             space=self.space,

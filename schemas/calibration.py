@@ -22,6 +22,10 @@ _EDGE: Final = 1e-6
 """Masses are kept this far from 0 and 1, so that their logarithms are finite."""
 
 
+_NOTHING: Final = 1e-200
+"""A mass below this is none: a quotient by it would overflow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A rising curve from mass m to confidence: logistic(``slope_low`` ln m - ``slope_high`` ln(1 - m) + ``shift``).
@@ -130,9 +134,9 @@ class Calibration:
         """
         first = self.leaf.apply(masses[:, :1])
         rest = masses[:, 1:].sum(axis=1, keepdims=True)
-        # A mass of 0 can be neither grown nor shared.
-        own = np.divide(first, masses[:, :1], out=np.zeros_like(first), where=masses[:, :1] > 0)
-        room = np.divide(1 - first, rest, out=np.zeros_like(first), where=rest > 0)
+        # A mass of nothing can be neither grown nor shared.
+        own = np.divide(first, masses[:, :1], out=np.zeros_like(first), where=masses[:, :1] > _NOTHING)
+        room = np.divide(1 - first, rest, out=np.zeros_like(first), where=rest > _NOTHING)
         return np.concatenate([first, masses[:, 1:] * np.minimum(own, room)], axis=1)
 
     def threshold(self, top: str) -> float | None:
