@@ -30,7 +30,7 @@ Measured by ``bench/accuracy.py``, as are the formulas below."""
 
 _LENGTH_POWER: Final = 0.5
 """Profiles are divided by this power of their length: 1 would favour classes of few words, 0 those of many. Half was
-best or within half a point of it on all of the catalogues of ``bench/accuracy.py``."""
+measured best, by ``bench/accuracy.py``."""
 
 _SCALE: Final = 12.7
 """Three times the root of 18, the length of a typical profile: puts a good match near 0.6, about where the cosine of a

@@ -9,6 +9,7 @@ import numpy as np
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.calibration import read_calibration
 from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
 from ..store.state import State
@@ -45,8 +46,9 @@ class LiveSpace:
         self._state = state
         self._taxonomies = taxonomies
         self._class_search = class_search
+        self._learned = Learned(store, state, place)
         # Given vectors have no texts to compare.
-        self._lexical = LexicalReader(Learned(store, state, place)) if place.space.kind == "text" else None
+        self._lexical = LexicalReader(self._learned) if place.space.kind == "text" else None
         self._lock = threading.Lock()
         self._assigner: Assigner | None = None
 
@@ -65,7 +67,9 @@ class LiveSpace:
         answerable = frozenset(taxonomy.assignable())
         lexical = self._lexical.read(taxonomy) if self._lexical else None
         search = self._search(len(answerable), lexical)
-        return Assigner(self.place.space.name, taxonomy, answerable, search, rules, evidence)
+        name = self.place.space.name
+        calibration = read_calibration(self._state, name, self._learned.active_version())
+        return Assigner(name, taxonomy, answerable, search, rules, evidence, calibration)
 
     def _search(self, class_count: int, lexical: LexicalIndex | None) -> ClassSearch:
         if self._store.resolve(self.place.classes) is None:

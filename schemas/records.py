@@ -121,7 +121,8 @@ class Candidate:
     Attributes:
         class_id: The class.
         path: Names from the root to the class.
-        score: Cosine similarity to the class vector plus the bias of the class.
+        score: Inner product with the class vector (before anything is learnt, the cosine similarity), plus the bias of
+            the class, plus the weighted lexical similarity.
         confidence: Calibrated probability that the class is right, or None until there is a calibration.
     """
 
