@@ -7,6 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .answers import Answers
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
@@ -267,6 +270,18 @@ class Catalog:
         assigner = self._live_space(space).assigner()
         figures = evaluate(judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(rows) / seconds)
         return figures, judged
+
+    def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """The vector, shape (dim,), that its texts or its given vector make of each class that may be answered, by id.
+
+        What is learnt does not show in it. Of the text space, or of a named one.
+        """
+        place = self._live_space(space).place
+        if self.store.resolve(place.classes) is None:
+            return {}
+        answerable = frozenset(self.classes.taxonomy.assignable())
+        pages = self.store.scan(place.classes, fields=("class_id", "vector"))
+        return {row["class_id"]: row["vector"] for page in pages for row in page if row["class_id"] in answerable}
 
     def warm_up(self) -> None:
         """Load the model now, where a text space is in use, so that the first answer is as quick as the next."""

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..ingest.labelled import Labelled
 from ..learn.evaluate import Evaluation, Judged
 from ..learn.metrics import most_confused, per_class, wilson_interval
+from ..learn.overlap import most_alike
 from ..schemas.records import Assignment, Decision, Item
 from ..schemas.taxonomy import Taxonomy
+from . import charts
 from .page import write_page
 
 __all__ = ["EvaluationView", "view_of", "write_evaluation"]
@@ -18,6 +23,8 @@ __all__ = ["EvaluationView", "view_of", "write_evaluation"]
 _MOST_CLASSES: Final = 1000
 _MOST_PAIRS: Final = 20
 _EXAMPLES: Final = 3
+_MOST_COMPARED: Final = 20_000
+"""Classes that are compared with one another: of so many it takes some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """How well one class is answered; None where a figure has nothing to stand on."""
+    """How well one class is answered; None where a figure has nothing to stand on.
+
+    ``instead`` is what its items were most often answered with wrongly, or empty.
+    """
 
     path: tuple[str, ...]
     support: int
@@ -55,6 +65,18 @@ class ClassRow:
     precision: float | None
     recall: float | None
     f1: float
+    instead: tuple[str, ...]
+    instead_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Two classes with like class vectors, and how many items of either were answered with the other."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    cosine: float
+    confused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +102,10 @@ class EvaluationView:
         left_off: How many classes are not shown.
         confusions: Commonest first.
         wrong: Items whose best candidate is not right.
+        answering: Coverage against precision, or None without answers.
+        reliability: Confidence against truth, or None until there is a calibration.
+        scope: Items out of scope against the others, or None without both kinds.
+        alike: Pairs of classes, the most alike first; empty where class vectors were not given.
     """
 
     figures: Evaluation
@@ -90,6 +116,10 @@ class EvaluationView:
     left_off: int
     confusions: Sequence[Confusion]
     wrong: int
+    answering: charts.Answering | None
+    reliability: charts.Reliability | None
+    scope: charts.Scope | None
+    alike: Sequence[Alike]
 
 
 def write_evaluation(
@@ -98,8 +128,17 @@ def write_evaluation(
     judged: Sequence[Judged],
     labelled: Sequence[Labelled],
     taxonomy: Taxonomy,
+    vectors: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> None:
     """Write the report as one HTML file.
+
+    Args:
+        path: The file.
+        figures: As they were measured.
+        judged: Answers beside the truth.
+        labelled: The items of the answers, in the same order.
+        taxonomy: For the paths.
+        vectors: The class vectors, shape (dim,), by class; without them nothing is said of classes that overlap.
 
     Raises:
         UsageError: The file cannot be written.
@@ -108,20 +147,26 @@ def write_evaluation(
     write_page(
         path,
         "evaluation.html",
-        view=view_of(figures, judged, labelled, taxonomy),
+        script="sort.js",
+        view=view_of(figures, judged, labelled, taxonomy, vectors),
         space=first.space if first else "",
         revision=taxonomy.revision,
     )
 
 
 def view_of(
-    figures: Evaluation, judged: Sequence[Judged], labelled: Sequence[Labelled], taxonomy: Taxonomy
+    figures: Evaluation,
+    judged: Sequence[Judged],
+    labelled: Sequence[Labelled],
+    taxonomy: Taxonomy,
+    vectors: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> EvaluationView:
     """What the report shows of labelled items and the answers for them, in the same order."""
     pairs = [(one, row.item) for one, row in zip(judged, labelled, strict=True) if one.truth]
     predicted = [one.answer.candidates[0].class_id for one, _ in pairs]
     truths = [one.truth for one, _ in pairs]
-    rows = _class_rows(predicted, truths, taxonomy)
+    mistakes = most_confused(predicted, truths, len(predicted))
+    rows = _class_rows(predicted, truths, mistakes, taxonomy)
     return EvaluationView(
         figures=figures,
         shares=_shares(figures, judged),
@@ -131,6 +176,10 @@ def view_of(
         left_off=max(0, len(rows) - _MOST_CLASSES),
         confusions=_confusions(pairs, predicted, truths, taxonomy),
         wrong=sum(answer not in truth for answer, truth in zip(predicted, truths, strict=True)),
+        answering=charts.answering(judged),
+        reliability=charts.confidence(judged),
+        scope=charts.scope(judged),
+        alike=_alike(vectors or {}, mistakes, taxonomy),
     )
 
 
@@ -194,8 +243,16 @@ def _basis(answer: Assignment) -> str:
     return answer.rule.partition("; ")[2]
 
 
-def _class_rows(predicted: Sequence[str], truths: Sequence[frozenset[str]], taxonomy: Taxonomy) -> list[ClassRow]:
+def _class_rows(
+    predicted: Sequence[str],
+    truths: Sequence[frozenset[str]],
+    mistakes: Sequence[tuple[str, str, int]],
+    taxonomy: Taxonomy,
+) -> list[ClassRow]:
     answered = Counter(predicted)
+    instead: dict[str, tuple[tuple[str, ...], int]] = {}
+    for truth, answer, count in mistakes:  # commonest first
+        instead.setdefault(truth, (taxonomy.path(answer), count))
     rows = [
         ClassRow(
             taxonomy.path(one.class_id),
@@ -204,6 +261,7 @@ def _class_rows(predicted: Sequence[str], truths: Sequence[frozenset[str]], taxo
             one.precision if answered[one.class_id] else None,
             one.recall if one.support else None,
             one.f1,
+            *instead.get(one.class_id, ((), 0)),
         )
         for one in per_class(predicted, truths)
     ]
@@ -223,4 +281,19 @@ def _confusions(
     return [
         Confusion(taxonomy.path(truth), taxonomy.path(answer), count, tuple(titles[truth, answer][:_EXAMPLES]))
         for truth, answer, count in most_confused(predicted, truths, _MOST_PAIRS)
+    ]
+
+
+def _alike(
+    vectors: Mapping[str, NDArray[np.float32]], mistakes: Sequence[tuple[str, str, int]], taxonomy: Taxonomy
+) -> list[Alike]:
+    known = [class_id for class_id in vectors if class_id in taxonomy]
+    if not 1 < len(known) <= _MOST_COMPARED:
+        return []
+    confused: Counter[frozenset[str]] = Counter()
+    for truth, answer, count in mistakes:
+        confused[frozenset((truth, answer))] += count
+    return [
+        Alike(taxonomy.path(first), taxonomy.path(second), cosine, confused[frozenset((first, second))])
+        for first, second, cosine in most_alike(known, np.stack([vectors[class_id] for class_id in known]), _MOST_PAIRS)
     ]

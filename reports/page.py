@@ -1,4 +1,4 @@
-"""One page of HTML from a template: everything escaped, nothing fetched, no script allowed to run."""
+"""One page of HTML from a template: everything escaped, nothing fetched, no script allowed to run but our own."""
 
 import base64
 import hashlib
@@ -20,15 +20,22 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u206
 """Control characters, changes of direction, and halves of surrogate pairs, which UTF-8 cannot hold."""
 
 
-def write_page(path: str | Path, template: str, **values: Any) -> None:
+def write_page(path: str | Path, template: str, *, script: str = "", **values: Any) -> None:
     """Write a page made of a template and values.
+
+    Args:
+        path: The file.
+        template: Its name.
+        script: Name of a script among the templates, which may run; none by default.
+        values: What the template needs.
 
     Raises:
         UsageError: The file cannot be written.
     """
-    css = _stylesheet()
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    page = _environment().get_template(template).render(css=Markup(css), css_digest=digest, **values)  # noqa: S704 - ours
+    css, code = _asset("style.css"), _asset(script) if script else ""
+    ours = {"css": Markup(css), "script": Markup(code)}  # noqa: S704 - both are files of this package
+    digests = {"css_digest": _digest(css), "script_digest": _digest(code)}
+    page = _environment().get_template(template).render(**ours, **digests, **values)
     try:
         Path(path).write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -62,10 +69,14 @@ def _leaf(path: Sequence[str]) -> str:
     return _text(path[-1]) if path else ""
 
 
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
 @cache
-def _stylesheet() -> str:
+def _asset(name: str) -> str:
     # With the line ends of the template engine, so that the digest fits.
-    text = (files(__package__) / "templates" / "style.css").read_text(encoding="utf-8")
+    text = (files(__package__) / "templates" / name).read_text(encoding="utf-8")
     return "\n" + text.replace("\r\n", "\n").strip() + "\n"
 
 

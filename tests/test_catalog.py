@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nearclass import Catalog, ClassSpec, Item, Settings
@@ -375,3 +376,15 @@ def test_class_definitions_survive_a_round_trip(open_catalog, shop):
     catalog.import_classes([shop[0], rich])
     catalog.close()
     assert open_catalog().classes.taxonomy["kettles"] == rich
+
+
+def test_class_vectors_are_those_of_the_classes_that_may_be_answered(catalog):
+    vectors = catalog.class_vectors()
+    assert set(vectors) == set(catalog.classes.taxonomy.assignable())
+    assert np.linalg.norm(vectors["kettles"]) == pytest.approx(1, abs=1e-5)
+    catalog.classes.retire("kettles")
+    assert "kettles" not in catalog.class_vectors()
+
+
+def test_a_catalogue_without_classes_has_no_class_vectors(open_catalog):
+    assert open_catalog().class_vectors() == {}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
 
+from nearclass.learn.judged import Judged
 from nearclass.learn.metrics import (
     ClassReport,
     accuracy,
@@ -19,9 +20,11 @@ from nearclass.learn.metrics import (
     macro_f1,
     most_confused,
     per_class,
+    seen_unseen,
     top_k_accuracy,
     wilson_interval,
 )
+from nearclass.schemas.records import Assignment, Candidate, Decision
 
 LABELS = st.sampled_from("abcde")
 PAIRS = st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=40)
@@ -187,3 +190,47 @@ def test_a_row_without_a_right_label_is_refused_where_one_is_needed(measure) -> 
         measure(["a"], [frozenset()])
     with pytest.raises(ValueError, match="'a' has no right label"):
         hierarchical_f1(["a"], [frozenset()], ABOVE.__getitem__)
+
+
+def judged(*rows):
+    """Judged answers of (answered, right) pairs; an empty right one is out of scope."""
+    return [
+        Judged(
+            Assignment(
+                id=str(place), decision=Decision.ASSIGNED, class_id=answer, path=(answer,), score=0.5, confidence=None,
+                margin=None, candidates=(Candidate(answer, (answer,), 0.5),), evidence=(), truncated=False, space="s",
+                revision=1, rule="",
+            ),
+            frozenset(right),
+        )
+        for place, (answer, right) in enumerate(rows)
+    ]  # fmt: skip
+
+
+def test_seen_and_unseen_classes_count_alike_however_many_items_they_have():
+    rows = [("a", "a")] * 9 + [("a", "b"), ("c", "c"), ("a", "c")]
+    figures = seen_unseen(judged(*rows), {"a", "b"})
+    assert (figures.n_seen, figures.n_unseen) == (10, 2)
+    assert (figures.seen, figures.unseen) == (0.5, 0.5)
+    assert figures.harmonic == 0.5
+
+
+def test_the_harmonic_mean_is_drawn_to_the_worse_side():
+    figures = seen_unseen(judged(("a", "a"), ("b", "b"), ("a", "b"), ("a", "b"), ("a", "b")), {"a"})
+    assert (figures.seen, figures.unseen, figures.harmonic) == (1.0, 0.25, 0.4)
+
+
+def test_unseen_classes_that_are_never_right_leave_nothing():
+    assert seen_unseen(judged(("a", "a"), ("a", "b")), {"a"}).harmonic == 0
+    assert seen_unseen(judged(("b", "a"), ("a", "b")), {"a"}).harmonic == 0
+
+
+def test_a_side_without_items_has_no_accuracy():
+    figures = seen_unseen(judged(("a", "a"), ("a", "")), {"a"})
+    assert (figures.n_seen, figures.n_unseen, figures.seen, figures.unseen, figures.harmonic) == (1, 0, 1.0, None, None)
+
+
+def test_of_several_right_classes_the_answered_one_counts():
+    figures = seen_unseen(judged(("b", "ab"), ("c", "ab")), {"a"})
+    assert (figures.n_seen, figures.n_unseen) == (1, 1)
+    assert (figures.seen, figures.unseen) == (0.0, 1.0)
