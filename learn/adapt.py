@@ -22,7 +22,7 @@ from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["TEMPERATURE", "Adaptation", "Material", "adapt"]
+__all__ = ["CENTRING", "TEMPERATURE", "Adaptation", "Material", "adapt"]
 
 TEMPERATURE: Final = 0.05
 """Cosines differ by this where the odds of two classes differ by e. Between 0.03 and 0.1 little changes."""
@@ -30,7 +30,7 @@ TEMPERATURE: Final = 0.05
 _ROUNDS: Final = 10
 """More change nothing: 30 rounds on the bank questions give the accuracy of 10."""
 
-_CENTRING: Final = 0.85
+CENTRING: Final = 0.85
 """Share of the centre that is subtracted. Of items all of one kind, 1 takes away what says that they are: between
 0.75 and 1 the gain is alike, but only at 0.85 did no set of 31 lose anything."""
 
@@ -111,10 +111,11 @@ class Adaptation:
 
 def adapt(material: Material) -> Adaptation:
     """Refine class vectors by the items; at least one item and one class."""
-    rough = _centred(material, material.items.mean(axis=0), material.texts.mean(axis=0), 1.0)
+    # Never the mean of all items: where most are of one class it is that class, and what remains of it is noise.
+    nowhere = np.zeros(material.items.shape[1], np.float32)
+    rough = _centred(material, *_centres(_centred(material, nowhere, nowhere), material))
     even = _evenness(rough)
-    item_centre, text_centre = _centres(rough, material)
-    task = _centred(material, item_centre, text_centre, _CENTRING)
+    task = _centred(material, *_centres(rough, material))
     strength, sizes_count, movement, levelling = (
         float(np.interp(even, _SCHEDULE[:, 0], _SCHEDULE[:, column])) for column in (1, 2, 3, 4)
     )
@@ -139,8 +140,8 @@ class _Centred:
     text_shift: Floats
 
 
-def _centred(material: Material, item_centre: Floats, text_centre: Floats, share: float) -> _Centred:
-    item_shift, text_shift = (share * item_centre).astype(np.float32), (share * text_centre).astype(np.float32)
+def _centred(material: Material, item_centre: Floats, text_centre: Floats) -> _Centred:
+    item_shift, text_shift = (CENTRING * item_centre).astype(np.float32), (CENTRING * text_centre).astype(np.float32)
     items = _units(material.items - item_shift)
     anchors = _units(material.texts - text_shift)
     known = material.labels >= 0
@@ -154,10 +155,7 @@ def _centred(material: Material, item_centre: Floats, text_centre: Floats, share
 
 
 def _centres(rough: _Centred, material: Material) -> tuple[Floats, Floats]:
-    """Centre of the items in which each class that has some counts alike, and centre of the class texts.
-
-    The mean of all items would be that of the biggest classes.
-    """
+    """Centre of the items in which each class that has some counts alike, and centre of the class texts."""
     classes = len(rough.anchors)
     flat = np.zeros(classes, np.float32)
     total, sizes = _vote(rough, rough.anchors, flat, flat, items=material.items)

@@ -41,9 +41,10 @@ A description that lists terms, as industry standards do ("Includes: anklet, bra
 than as one text: offers 20.2 with the text, 22.7 with the mean of its terms at weight 1, 28.1 at weight 2."""
 
 _LIST: Final = re.compile(r"[,;\n]")
-_LEAD: Final = re.compile(r"^[^,;:]{1,40}:\s")
+_LEAD: Final = re.compile(r"^[^,;:.]{1,40}:\s")
+_SENTENCE_END: Final = (".", "!", "?")
 _FEWEST_TERMS: Final = 3
-_LONGEST_TERM: Final = 5.0
+_LONGEST_TERM: Final = 4.0
 """Words that a term has at most on average; in prose what stands between two commas is longer."""
 
 
@@ -87,10 +88,14 @@ def listed(description: str) -> list[str]:
 
     >>> listed("Includes: dog beds, dog leads; toys")
     ['dog beds', 'dog leads', 'toys']
-    >>> listed("Beds, leads and whatever else makes the life of a dog and its owner pleasant")
+    >>> listed("Beds, leads, toys and whatever else a dog enjoys.")
     []
     """
-    terms = [term.strip() for term in _LIST.split(_LEAD.sub("", description))]
+    text = description.strip()
+    rest = _LEAD.sub("", text)
+    if rest == text and text.endswith(_SENTENCE_END):
+        return []
+    terms = [term.strip().rstrip(".") for term in _LIST.split(rest)]
     terms = [term for term in terms if term]
     words = sum(len(term.split()) for term in terms)
     return terms if len(terms) >= _FEWEST_TERMS and words <= _LONGEST_TERM * len(terms) else []

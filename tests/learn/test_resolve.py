@@ -24,6 +24,24 @@ def test_every_text_of_a_class_speaks_for_it():
     ]
 
 
+def test_a_description_that_lists_terms_speaks_term_by_term():
+    spec = ClassSpec("j", "Jewellery", None, ("Includes: anklet, bracelet, brooch",))
+    assert texts_of(spec, class_id="j")[1:] == [(Kind.TERM, "anklet"), (Kind.TERM, "bracelet"), (Kind.TERM, "brooch")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Boils water.",
+        "Boils water, milk and soup, slowly or fast, for one person or for many guests at home",
+        "Things that help to read, hold or keep printed books: bookends, stands, bookmarks, lights and magnifiers.",
+        "Beds, leads",
+    ],
+)
+def test_prose_with_commas_is_one_text(text):
+    assert texts_of(ClassSpec("k", "Kettles", None, (text,)), class_id="k")[1:] == [(Kind.DESCRIPTION, text)]
+
+
 def test_a_text_that_recurs_counts_once():
     assert texts_of(ClassSpec("k", "Kettles", None, ("Kettles",), (" Kettles ",)), class_id="k") == [
         (Kind.NAME, "Kettles")
