@@ -1,12 +1,27 @@
-"""nearclass evaluate: how good the answers are."""
+"""nearclass evaluate: how good the answers are, or how good they would be with other encoders."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
 from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
+from .labels import read_labels
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..ingest.labelled import Labelled
 
 __all__ = ["command"]
+
+_TABLE: Final = (
+    "encoder", "variant", "n", "accuracy", "top5", "macro_f1", "oos_auroc", "dim", "size_mb", "texts_per_s",
+    "languages",
+)  # fmt: skip
+_CSV: Final = (*_TABLE, "device", "error")
 
 
 @click.command("evaluate")
@@ -18,35 +33,87 @@ __all__ = ["command"]
     metavar="PATH",
     help="Items with a column `label` (or `labels`, `oos`); repeatable.",
 )
-@click.option("--report", metavar="FILE.html", help="Also write per-class figures and the most confused pairs.")
+@click.option("--report", metavar="FILE.html", help="Also write a page with curves, classes and confused pairs.")
+@click.option(
+    "--encoders",
+    metavar="A,B,...",
+    help="Compare these encoders (presets, model ids, folders) instead; the catalogue stays as it is.",
+)
 @input_options
 @format_option
 @pass_app
-def command(app: App, paths: tuple[str, ...], report: str | None, *, given: Input, output: str | None) -> None:
+def command(
+    app: App, paths: tuple[str, ...], report: str | None, encoders: str | None, *, given: Input, output: str | None
+) -> None:
     """Measure the answers on labelled items; nothing is stored.
 
     Example: nearclass evaluate --labels labelled.jsonl --report report.html
     """
-    from ..ingest.labelled import read_labelled  # noqa: PLC0415
-    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
-    from ..ingest.sources import BadRow  # noqa: PLC0415
+    from ..errors import UsageError  # noqa: PLC0415 - help must not wait for what the catalogue needs
 
-    mapping = given.mapping()
-    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
-        labelled = []
-        need_text = given.space is None
-        for row in read_labelled(given.sources(paths), catalog.classes.taxonomy, mapping, need_text=need_text):
-            if isinstance(row, BadRow):
-                bad_rows.write(row)
-            else:
-                labelled.append(row)
-        figures, judged = catalog.evaluate(labelled, space=given.space)
-        taxonomy = catalog.classes.taxonomy
-        rejected = bad_rows.count
-    Rows(output).one({**figures.to_dict(), "rejected": rejected})
-    if report:
-        from ..reports.evaluation import write_evaluation  # noqa: PLC0415
+    names = _names(encoders)
+    if encoders is not None and (report or given.space is not None):
+        message = "--encoders goes neither with --report nor with --space"
+        raise UsageError(message, hint="Compare first; then evaluate the catalogue with the encoder chosen.")
+    with app.open() as catalog:
+        labelled, rejected = read_labels(catalog, paths, given)
+        if names:
+            _compare(catalog, labelled, names, output)
+        else:
+            figures, judged = catalog.evaluate(labelled, space=given.space)
+            Rows(output).one({**figures.to_dict(), "rejected": rejected})
+            if report:
+                from ..reports.evaluation import write_evaluation  # noqa: PLC0415
 
-        write_evaluation(report, figures, judged, labelled, taxonomy)
-        note(f"wrote {report}")
+                vectors = catalog.class_vectors(given.space)
+                write_evaluation(report, figures, judged, labelled, catalog.classes.taxonomy, vectors)
+                note(f"wrote {report}")
     end_with_rejects(rejected, given.rejects)
+
+
+def _names(encoders: str | None) -> list[str]:
+    if encoders is None:
+        return []
+    from ..errors import UsageError  # noqa: PLC0415
+
+    names = [name.strip() for name in encoders.split(",") if name.strip()]
+    if not names:
+        message = "--encoders names no encoder"
+        raise UsageError(message, hint="Such as --encoders minilm,bge-small.")
+    return names
+
+
+def _compare(catalog: Catalog, labelled: list[Labelled], names: list[str], output: str | None) -> None:
+    from ..comparison import compare_encoders  # noqa: PLC0415
+    from ..errors import EncoderError  # noqa: PLC0415
+
+    out = Rows(output)
+    found = compare_encoders(names, catalog.classes.taxonomy, labelled, catalog.settings, on_encoder=_say_encoder)
+    unusable: dict[str, str] = {}
+    used = False
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal used
+        for row in found:
+            if row.error:
+                unusable[row.encoder] = row.error
+            used = used or not row.error
+            yield row.to_dict()
+
+    if out.format == "table":
+        listed = list(rows())
+        # The reason has no room in a column, and most columns of AUROC would be empty.
+        shown = [name for name in _TABLE if name != "oos_auroc" or any(row[name] is not None for row in listed)]
+        out.write(({**row, "variant": row["variant"] or "cannot be used"} for row in listed), shown)
+        for name, reason in unusable.items():
+            note(f"{name}: {reason}")
+    else:
+        out.write(rows(), _CSV)
+    if not used:
+        message = f"none of the encoders could be used: {', '.join(names)}"
+        raise EncoderError(message, hint="Each row has its reason; `nearclass doctor` checks the rest.")
+
+
+def _say_encoder(name: str) -> None:
+    if sys.stderr.isatty():
+        note(f"embedding with {name} ...")

@@ -68,6 +68,37 @@ def test_evaluate_prints_the_contracted_figures(run, stocked):
     assert "<html" in (stocked / "e.html").read_text(encoding="utf-8")
 
 
+def test_evaluate_compares_encoders_and_leaves_the_catalogue_as_it_is(run, stocked, tmp_path):
+    before = run("config", "show", cwd=stocked).out, run("items", "list", cwd=stocked).out
+    nowhere = str(tmp_path / "nowhere")
+    done = run("evaluate", "--labels", "items.jsonl", "--encoders", f"{nowhere}, minilm", "-o", "json", cwd=stocked)
+    assert done.code == 0
+    rows = json.loads(done.out)
+    assert [(row["encoder"], row["variant"]) for row in rows] == [
+        (nowhere, ""), ("minilm", "zero-shot"), ("minilm", "5 labels a class"),
+    ]  # fmt: skip
+    assert "neither a preset" in rows[0]["error"]
+    assert {"accuracy", "top5", "macro_f1", "dim", "size_mb", "texts_per_s", "languages"} <= set(rows[1])
+    assert rows[1]["n"] == rows[2]["n"] <= 40
+    assert before == (run("config", "show", cwd=stocked).out, run("items", "list", cwd=stocked).out)
+
+
+def test_evaluate_says_where_no_encoder_could_be_used(run, stocked, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    done = run("evaluate", "--labels", "items.jsonl", "--encoders", nowhere, "-o", "csv", cwd=stocked)
+    assert done.code == 1
+    assert "neither a preset" in next(csv.DictReader(io.StringIO(done.out)))["error"]
+    assert "none of the encoders could be used" in done.err
+
+
+@pytest.mark.parametrize("more", [("--report", "e.html"), ("--space", "given")])
+def test_evaluate_does_not_mix_a_comparison_with_something_else(run, stocked, more):
+    done = run("evaluate", "--labels", "items.jsonl", "--encoders", "minilm", *more, cwd=stocked)
+    assert done.code == 2
+    assert not (stocked / "e.html").exists()
+    assert run("evaluate", "--labels", "items.jsonl", "--encoders", " ,", cwd=stocked).code == 2
+
+
 def test_a_class_is_added_shown_edited_retired_and_restored(run, stocked):
     added = run("classes", "add", "E-readers", "--parent", "Computers", "-d", "To read e-books on.", cwd=stocked)
     assert added.code == 0
