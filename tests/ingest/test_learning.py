@@ -32,7 +32,7 @@ def vectors(catalog):
 
 def test_learning_changes_class_vectors_and_no_item_vector(stocked):
     before = vectors(stocked)
-    place = stocked.items().stored._live.place  # noqa: SLF001 - no other way to see vectors of items
+    place = stocked.items().stored._live.place
     items = stocked.store.query(place.items, fields=("key", "vector"))
     outcome = stocked.learn(LABELLED)
     assert (outcome.version, outcome.method, outcome.labels) == (1, "trained", 20)
@@ -115,7 +115,7 @@ def test_a_version_that_was_cut_off_before_its_vectors_is_completed_at_open(open
     learnt = vectors(catalog)
     learning = catalog.learning
     learning.use(0)
-    learning._learned.use(1)  # noqa: SLF001 - as if the process had died here
+    learning._learned.use(1)
     catalog.close()
     assert vectors(open_catalog()) == learnt
 
