@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from .answers import Answers
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
+from .ingest.calibration import answered, unseen
 from .ingest.editing import Change, ClassEditor
 from .ingest.items import ItemWriter
 from .ingest.labelled import Labelled, mapped_items
@@ -22,15 +23,20 @@ from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
 from .ingest.stored import StoredItems
 from .items import Items
+from .learn.calibrate import calibrate
+from .learn.calibration_report import CalibrationReport
 from .learn.evaluate import Evaluation, Judged, evaluate
 from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
+from .schemas.calibration import CANDIDATES
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
 from .schemas.text import item_text
 from .settings import Settings, load_settings
 from .store import Store
+from .store.calibration import write_calibration
+from .store.learned import Learned
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -270,6 +276,50 @@ class Catalog:
         assigner = self._live_space(space).assigner()
         figures = evaluate(judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(rows) / seconds)
         return figures, judged
+
+    def calibrate(
+        self,
+        labelled: Iterable[Labelled],
+        *,
+        precision: float,
+        space: str | None = None,
+        exclude: Collection[str] = (),
+    ) -> CalibrationReport:
+        """Make confidences honest, and assign only what keeps a precision; holds for every answer from now on.
+
+        Args:
+            labelled: Items with the classes that are right for them; 500 or more, as the items to come.
+            precision: Share of the assigned items that must be right, above 0 and below 1.
+            space: Name of a space of given vectors; by default texts are embedded.
+            exclude: Canonical texts of items that were learnt from, which are left out.
+
+        Raises:
+            UsageError: The precision is not between 0 and 1.
+            CalibrationError: There are too few rows, or no threshold keeps the precision.
+            EmptyTaxonomyError: There is no class to assign to.
+        """
+        if not 0 < precision < 1:
+            message = f"a precision of {precision!r} is not between 0 and 1"
+            raise UsageError(message, hint="Give the share of assigned items that must be right, such as 0.95.")
+        given = list(labelled)
+        rows = unseen(given, exclude)
+        live = self._live_space(space)
+        assigner = live.assigner()
+        assigner.check()
+        answers = self.assign([row.item for row in rows], k=CANDIDATES, explain=False, space=space)
+        report = calibrate(
+            answered(rows, answers),
+            assigner.taxonomy,
+            assigner.answerable,
+            precision=precision,
+            novel_below=assigner.rules.novel_below,
+            learner=Learned(self.store, self._state, live.place).active_version(),
+            excluded=len(given) - len(rows),
+        )
+        write_calibration(self._state, live.place.space.name, report.calibration)
+        with self._lock:  # whoever asks next reads it
+            self._live.pop(live.place.space.name, None)
+        return report
 
     def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
         """The vector, shape (dim,), that its texts or its given vector make of each class that may be answered, by id.
