@@ -81,14 +81,18 @@ def answering(judged: Sequence[Judged]) -> Answering | None:
         line(f"by {name}", _points(shown[name]), across, up, stroke)
         for name, stroke in zip(shown, _STROKES, strict=False)
     ]
-    marks = [mark("A", point, across, up, "disc", f"the decisions as they are: {_plain(point)}") for point in in_use]
+    # Below, because one threshold alone often gives nearly the same, and its letter stands above.
+    marks = [
+        replace(mark("A", point, across, up, "disc", f"the decisions as they are: {_plain(point)}"), below=True)
+        for point in in_use
+    ]
     least = _signals(assigned)
     for name, curve in curves.items():
         threshold = min(least[name]) if name in least else None
         point = curve.at(threshold) if threshold is not None else None
         if point is not None:
             text = f"the lowest {name} that was assigned, {threshold:.3f}; as the only threshold: {_plain(point)}"
-            marks.append(mark(_LETTERS[len(marks)], point, across, up, "box", text))
+            marks.append(replace(mark(_LETTERS[len(marks)], point, across, up, "box", text), size=7.0))
     targets = [_target(name, curve, target) for target in _TARGETS for name, curve in shown.items()]
     summary = f"Lines {', '.join(one.name for one in lines)}. " + " ".join(
         f"{one.letter}: {one.text}." for one in marks
