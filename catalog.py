@@ -18,6 +18,7 @@ from .ingest.calibration import answered, unseen
 from .ingest.editing import Change, ClassEditor
 from .ingest.items import ItemWriter
 from .ingest.labelled import Labelled, mapped_items
+from .ingest.learning import Learning, Outcome
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
@@ -291,7 +292,7 @@ class Catalog:
             labelled: Items with the classes that are right for them; 500 or more, as the items to come.
             precision: Share of the assigned items that must be right, above 0 and below 1.
             space: Name of a space of given vectors; by default texts are embedded.
-            exclude: Canonical texts of items that were learnt from, which are left out.
+            exclude: Canonical texts to leave out, besides those that the version in use was learnt from.
 
         Raises:
             UsageError: The precision is not between 0 and 1.
@@ -302,8 +303,8 @@ class Catalog:
             message = f"a precision of {precision!r} is not between 0 and 1"
             raise UsageError(message, hint="Give the share of assigned items that must be right, such as 0.95.")
         given = list(labelled)
-        rows = unseen(given, exclude)
         live = self._live_space(space)
+        rows = unseen(given, {*exclude, *(self.learning.labelled_texts() if space is None else ())})
         assigner = live.assigner()
         assigner.check()
         answers = self.assign([row.item for row in rows], k=CANDIDATES, explain=False, space=space)
@@ -317,9 +318,28 @@ class Catalog:
             excluded=len(given) - len(rows),
         )
         write_calibration(self._state, live.place.space.name, report.calibration)
-        with self._lock:  # whoever asks next reads it
-            self._live.pop(live.place.space.name, None)
+        self.classes.announce()
         return report
+
+    @property
+    def learning(self) -> Learning:
+        """Versions of what the text space has learnt: ``learn``, ``versions``, ``use`` to go back."""
+        return Learning(
+            self.store, self._state, self._live_space(None), self._encoders.current(), settle=self.classes.finish
+        )
+
+    def learn(self, labelled: Iterable[Labelled] = (), *, dry_run: bool = False) -> Outcome:
+        """Better class vectors from stored items, confirmed items, examples and labels; kept only if better.
+
+        Args:
+            labelled: Items with the ids of their classes; they are kept as evidence.
+            dry_run: Whether to say what would change, and change nothing.
+
+        Raises:
+            EmptyTaxonomyError: There is no class.
+            NearclassError: There is neither an item nor a label.
+        """
+        return self.learning.learn(list(labelled), dry_run=dry_run)
 
     def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
         """The vector, shape (dim,), that its texts or its given vector make of each class that may be answered, by id.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
+from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, note_stale, pass_app
+from .labels import read_labels
 
 if TYPE_CHECKING:
     from ..learn.calibration_report import CalibrationReport
@@ -41,20 +42,10 @@ def command(app: App, paths: tuple[str, ...], precision: float, *, given: Input,
 
     Example: nearclass calibrate --labels labelled.jsonl --precision 0.95
     """
-    from ..ingest.labelled import read_labelled  # noqa: PLC0415
-    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
-    from ..ingest.sources import BadRow  # noqa: PLC0415
-
-    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
-        labelled = []
-        need_text = given.space is None
-        for row in read_labelled(given.sources(paths), catalog.classes.taxonomy, given.mapping(), need_text=need_text):
-            if isinstance(row, BadRow):
-                bad_rows.write(row)
-            else:
-                labelled.append(row)
+    with app.open() as catalog:
+        labelled, rejected = read_labels(catalog, paths, given)
         report = catalog.calibrate(labelled, precision=precision, space=given.space)
-        rejected = bad_rows.count
+        stale = catalog.stale_items()
     rows = Rows(output)
     found = {**report.to_dict(), "rejected": rejected}
     if rows.format == "table":
@@ -64,6 +55,7 @@ def command(app: App, paths: tuple[str, ...], precision: float, *, given: Input,
         note(_words(report))
     else:
         rows.one(found)
+    note_stale(stale)
     end_with_rejects(rejected, given.rejects)
 
 

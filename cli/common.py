@@ -32,6 +32,7 @@ __all__ = [
     "format_option",
     "input_options",
     "note",
+    "note_stale",
     "pass_app",
     "rejects_option",
     "space_option",
@@ -184,6 +185,12 @@ def end_with_rejects(count: int, rejects: str) -> None:
 def note(text: str) -> None:
     """Tell the person something; on stderr, so that a pipe gets rows only."""
     click.echo(text, err=True)
+
+
+def note_stale(count: int) -> None:
+    """Tell that stored items have answers older than what answers are given by now, if there are any."""
+    if count:
+        note(f"{count} stored items have older answers; next: nearclass items reassign")
 
 
 def clean(text: object) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
-from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
+from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, note_stale, pass_app
 from .labels import read_labels
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def command(
         if wanted is not None:
             catalog.learning.use(wanted)
             Rows(output).one({"version": wanted})
-            _after(catalog.stale_items())
+            note_stale(catalog.stale_items())
             return
         labelled, rejected = read_labels(catalog, paths, given)
         outcome = catalog.learn(labelled, dry_run=dry_run)
         _show(outcome, output, dry_run=dry_run)
         if outcome.version is not None:
-            _after(catalog.stale_items())
+            note_stale(catalog.stale_items())
     end_with_rejects(rejected, given.rejects)
 
 
@@ -108,8 +108,3 @@ def _show(outcome: Outcome, output: str | None, *, dry_run: bool) -> None:
         note(f"not kept: {outcome.reason}")
     else:
         note(f"version {outcome.version} is in use; `nearclass learn --rollback {outcome.version - 1}` goes back")
-
-
-def _after(stale: int) -> None:
-    if stale:
-        note(f"{stale} stored items have older answers; next: nearclass items reassign")

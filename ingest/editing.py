@@ -149,6 +149,10 @@ class ClassEditor:
         self._taxonomies.commit(taxonomy.revision + 1)
         return len(vectors)
 
+    def announce(self) -> None:
+        """Raise the revision, so that every process reads anew what it answers by; stored answers are older now."""
+        self._taxonomies.commit(self._latest().revision + 1)
+
     def finish(self) -> bool:
         """Complete a change that was cut off, or bring in another version of a learner; whether there was either.
 

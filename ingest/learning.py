@@ -198,6 +198,18 @@ class Learning:
         """The version in use, 0 for class texts alone."""
         return self._learned.active_version()
 
+    def labelled_texts(self) -> set[str]:
+        """Canonical texts of the labels that the version in use was learnt from; none where texts alone are in use."""
+        if not self._learned.active_version():
+            return set()
+        told = self._told(sorted(self._live.assigner().answerable), set())
+        confirmed: list[dict[str, Any]] = []
+        if self._store.resolve(self._place.items) is not None:
+            where = Compare("confirmed_class", "!=", "")
+            fields = ("item_id", "title", "description", "text")
+            confirmed = self._store.query(self._place.items, where=where, fields=fields)
+        return {row["text"] for row in told} | {_text(row) for row in confirmed}
+
     def _gather(
         self, taxonomy: Taxonomy, fresh: Sequence[tuple[Item, str]], fresh_vectors: NDArray[np.float32]
     ) -> _Gathered:

@@ -192,8 +192,8 @@ def _rounds(
         total, sizes = _vote(task, units, prior, level)
         shares = ((sizes + 1) / (sizes.sum() + classes)) ** sizes_count
         prior = np.log(shares / shares.sum()).astype(np.float32)
-        share = movement * sizes / (sizes + strength * pool + votes + 1e-9)
-        units = _units(share[:, None] * _units(total) + (1 - share)[:, None] * task.anchors)
+        share = (movement * sizes / (sizes + strength * pool + votes + 1e-9)).astype(np.float32)[:, None]
+        units = _units(share * _units(total) + (1 - share) * task.anchors)
     return units, sizes, prior
 
 
@@ -249,4 +249,4 @@ def _chunks(rows: int, classes: int) -> list[slice]:
 
 def _units(rows: Floats) -> Floats:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(norms, 1e-9)).astype(np.float32)
+    return np.asarray(rows / np.maximum(norms, 1e-9), np.float32)

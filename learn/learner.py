@@ -154,8 +154,9 @@ def _combined(lesson: Lesson, parts: _Parts, share: float, gain: Gain | None) ->
     sample = _sample(len(lesson.material.items))
     plain = lesson.material.items[sample] @ vectors.T + biases
     if parts.student is not None:
-        vectors = (vectors + TEMPERATURE * parts.student.vectors) / 2
-        biases = (biases + TEMPERATURE * parts.student.biases) / 2
+        half, temperature = np.float32(0.5), np.float32(TEMPERATURE)
+        vectors = half * (vectors + temperature * parts.student.vectors)
+        biases = half * (biases + temperature * parts.student.biases)
         lexical_weight /= 2
     lexical = None
     if parts.head is not None:
