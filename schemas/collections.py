@@ -31,8 +31,8 @@ __all__ = [
 SCHEMA_VERSION: Final = 1
 """Raised whenever a field is added, removed or changes meaning."""
 
-ABSENT: Final = -2.0
-"""Stands for "no value" in a float field: below every cosine, margin and probability."""
+ABSENT: Final = -1e9
+"""Stands for "no value" in a float field: below every score, margin and probability, and exact in 32 bits."""
 
 MAX_ID_BYTES: Final = 512
 MAX_TEXT_BYTES: Final = 60_000
