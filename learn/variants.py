@@ -8,9 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas.records import EvidenceKind
+from .adapt import Material
+from .learner import Lesson, learn
 from .resolve import class_vector
 
-__all__ = ["FEW", "VARIANTS", "ClassEvidence", "ClassVectors", "Maker", "Variant", "draw_labels", "few_labels", "texts"]
+__all__ = [
+    "FEW",
+    "VARIANTS",
+    "ClassEvidence",
+    "ClassVectors",
+    "Maker",
+    "Variant",
+    "draw_labels",
+    "few_labels",
+    "learnt",
+    "texts",
+]
 
 Floats = NDArray[np.float32]
 
@@ -89,6 +102,14 @@ def few_labels(evidence: Sequence[ClassEvidence], items: Floats, labels: NDArray
     return ClassVectors(vectors, made.biases)
 
 
+def learnt(evidence: Sequence[ClassEvidence], items: Floats, labels: NDArray[np.int64]) -> ClassVectors:
+    """Class vectors as ``learn`` makes them of the items and of the labels there are, without lexical evidence."""
+    made = texts(evidence, items, labels)
+    material = Material(items, made.vectors, None, np.ones(len(items), np.float32), labels)
+    found = learn(Lesson(material))
+    return ClassVectors(found.vectors, found.biases)
+
+
 def draw_labels(places: NDArray[np.int64], shots: int, seed: int = 0) -> NDArray[np.int64]:
     """The labels that a variant is shown: at most ``shots`` of each class, and never more than half of its items.
 
@@ -117,5 +138,10 @@ def _unit(vector: Floats) -> Floats:
     return (vector / norm).astype(np.float32) if norm > 1e-9 else vector
 
 
-VARIANTS: Final = (Variant("zero-shot", 0, texts), Variant(f"{FEW} labels a class", FEW, few_labels))
+VARIANTS: Final = (
+    Variant("zero-shot", 0, texts),
+    Variant("adapted", 0, learnt),
+    Variant(f"{FEW} labels a class", FEW, few_labels),
+    Variant(f"adapted, {FEW} labels a class", FEW, learnt),
+)
 """What every comparison tries."""
