@@ -1,0 +1,267 @@
+"""Accuracy: frozen class texts, unlabelled items, a few labels, four thousand labels; beside peers with the same encoder.
+
+Everything goes through the functions that a catalogue uses: evidence texts to class vectors, lexical profiles,
+``learner.learn`` on a lesson, and the scores of what was learnt. The encoder is the default one and is never trained,
+but by SetFit.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import peers
+import sets
+from common import Options, Table, main
+from draws import POOL, Draw, few_of_each, in_all
+from figures import Sheet
+from sets import Floats, LabelledSet, Rows
+
+LONG_TAILED = ("products_bigbasket", "products_mwpd_gpc", "products_instacart", "products_fashion_myntra")
+INTENTS = ("intents_banking77", "intents_clinc150")
+SETTINGS = ("texts", "unlabelled", "few", "many")
+LABELS_A_CLASS = (1, 5, 20)
+LABELS = 4000
+SEEDS = 5
+ROUTER_S = 1200.0
+SETFIT_ON = f"{INTENTS[0]}:5"
+SETFIT_S = 360.0
+PAIRS_A_LABEL = 20
+"""Contrastive pairs that SetFit makes of each label, ``num_iterations``: the value of its paper."""
+
+NAME, ROUTER, LOGISTIC, SETFIT, OURS = (
+    "name cosine", "semantic-router 1.1.1", "logistic regression", "SetFit 1.2.0, encoder trained", "nearclass",
+)  # fmt: skip
+
+
+def measure(options: Options) -> Iterator[Table]:
+    """One table for each setting."""
+    made: Mapping[str, Callable[[list[LabelledSet], Options], Table]]
+    made = {"texts": texts_alone, "unlabelled": unlabelled, "few": few_labels, "many": many_labels}
+    found = sets.load_all(options, sets.Vectors())
+    for name in options.more.only or SETTINGS:
+        yield made[name](found, options)
+
+
+def texts_alone(found: list[LabelledSet], options: Options) -> Table:
+    """No label and no item."""
+    sheet = Sheet()
+    for one in found:
+        nothing = Draw(one, np.empty(0, np.int64), np.empty(0, np.int64), sets.parts(one)[1])
+        outside = _outside(one)
+        items = one.items.vectors
+        _judge(sheet, NAME, nothing, items[nothing.judged] @ one.classes.bare.T, items[outside] @ one.classes.bare.T)
+        _ask_router(sheet, nothing, options)
+        scores = [sets.text_scores(one.items, one.classes, rows) for rows in (nothing.judged, outside)]
+        _judge(sheet, OURS, nothing, *scores)
+    notes = [_what_is_judged(), "The router has the name of each class as its one utterance.", peers.NOTE, sets.NOTE]
+    return sheet.table("No labels, no items: class texts alone", found, notes)
+
+
+def unlabelled(found: list[LabelledSet], options: Options) -> Table:
+    """No label, but items to learn from."""
+    del options
+    sheet = Sheet()
+    for one in found:
+        learnt, judged = sets.parts(one)
+        draw = Draw(one, learnt, np.full(len(learnt), -1), judged)
+        outside = _outside(one)
+        before = [sets.text_scores(one.items, one.classes, rows) for rows in (judged, outside)]
+        _judge(sheet, f"{OURS}, texts alone", draw, *before)
+        _judge(sheet, f"{OURS}, items learnt from", draw, *_learnt_scores(draw, outside))
+    notes = [
+        "Learnt from: training rows of the intent sets (of clinc150 validation rows too, none out of scope) and mwpd_gpc.",
+        "The other shops have no such split: the items that are judged are the ones learnt from.",
+        _what_is_judged(),
+    ]
+    return sheet.table("No labels, unlabelled items", found, notes)
+
+
+def few_labels(found: list[LabelledSet], options: Options) -> Table:
+    """Some labels a class, and the rest of the items without."""
+    sheet = Sheet()
+    chosen = [one for one in found if one.name in INTENTS][: 1 if options.quick else None]
+    for one in chosen:
+        for k in (5,) if options.quick else LABELS_A_CLASS:
+            for seed in range(_seeds(options)):
+                draw = few_of_each(one, k, seed)
+                _compare(sheet, draw, f"{k} a class", options, seed)
+                if seed == 0 and f"{one.name}:{k}" in options.more.setfit:
+                    _ask_setfit(sheet, draw, f"{k} a class", options)
+    notes = [
+        f"{_spread(options)} nearclass also learns from the training rows without a label.",
+        "Logistic regression and the router have the class names as examples too; SetFit has the labels alone.",
+        f"SetFit: {PAIRS_A_LABEL} pairs a label, one epoch, on {', '.join(options.more.setfit)}.",
+    ]
+    return sheet.table("A few labels a class, unlabelled items", chosen, notes)
+
+
+def many_labels(found: list[LabelledSet], options: Options) -> Table:
+    """Four thousand labels in all, which leave rare classes without any."""
+    sheet = Sheet()
+    chosen = [one for one in found if one.name in LONG_TAILED[:3]][: 1 if options.quick else None]
+    amount = LABELS // 20 if options.quick else LABELS
+    for one in chosen:
+        for seed in range(_seeds(options)):
+            draw = in_all(one, amount, seed)
+            _compare(sheet, draw, "", options, seed, both=True)
+    notes = [
+        f"{_spread(options)} Labels are drawn from items with one right class.",
+        f"Learnt from, judged: {POOL:,} random rows of bigbasket, the rest; training, validation rows of mwpd_gpc;",
+        "dev, heldout rows of instacart.",
+        "Seen: mean accuracy of the classes that have a label; unseen: of the others; harmonic: mean of the two.",
+    ]
+    return sheet.table(f"{amount:,} labels in all", chosen, notes)
+
+
+# Methods
+
+
+def _compare(sheet: Sheet, draw: Draw, amount: str, options: Options, seed: int, *, both: bool = False) -> None:
+    """All methods that need nothing but vectors, and the router at the first draw."""
+    one = draw.one
+    _progress(f"{one.name} {amount or LABELS} seed {seed}")
+    names = one.items.vectors[draw.judged] @ one.classes.bare.T
+    _judge(sheet, NAME, draw, names, amount=amount, both=both)
+    if seed == 0:
+        _ask_router(sheet, draw, options, amount=amount, both=both)
+    _judge(sheet, LOGISTIC, draw, _logistic(draw), amount=amount, both=both)
+    _judge(sheet, OURS, draw, _learnt_scores(draw, np.empty(0, np.int64))[0], amount=amount, both=both)
+
+
+def _learnt_scores(draw: Draw, outside: Rows) -> list[Floats]:
+    """Scores of the judged rows and of those out of scope, after learning."""
+    from nearclass.learn.learner import learn
+
+    one = draw.one
+    learnt = learn(sets.lesson(one.items, one.classes, draw.learnt, draw.labels))
+    _progress(f"{one.name}: {learnt.method}, evenness {learnt.evenness:.2f}, {learnt.gain}")
+    return [
+        learnt.scores(sets.lesson(one.items, one.classes, rows, whole=True), np.arange(len(rows)))
+        if len(rows)
+        else np.empty((0, len(one.classes.ids)), np.float32)
+        for rows in (draw.judged, outside)
+    ]
+
+
+def _logistic(draw: Draw) -> Floats:
+    """Logistic regression on labelled rows and class names, as one would do by hand."""
+    from sklearn.linear_model import LogisticRegression
+
+    one = draw.one
+    inputs = np.concatenate([one.items.vectors[draw.told], one.classes.bare])
+    targets = np.concatenate([one.first[draw.told], np.arange(len(one.classes.ids))])
+    model = LogisticRegression(C=10.0, max_iter=200).fit(inputs, targets)
+    return np.asarray(model.decision_function(one.items.vectors[draw.judged]), np.float32)
+
+
+def _ask_router(sheet: Sheet, draw: Draw, options: Options, amount: str = "", *, both: bool = False) -> None:
+    if options.more.no_peers or (options.quick and not peers.ready()):
+        return
+    one = draw.one
+    task = {"peer": "semantic-router", "classes": draw.utterances(), "items": [one.items.texts[r] for r in draw.judged]}
+    rows = np.concatenate([draw.told, draw.judged])
+    texts = [*one.classes.names, *(one.items.texts[row] for row in rows)]
+    try:
+        answers = peers.run(task, texts, np.concatenate([one.classes.bare, one.items.vectors[rows]]), ROUTER_S)
+    except peers.PeerError as reason:
+        sheet.say(ROUTER, amount, one.name, str(reason))
+        return
+    _note(sheet, ROUTER, draw, answers, amount, both=both)
+
+
+def _ask_setfit(sheet: Sheet, draw: Draw, amount: str, options: Options) -> None:
+    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
+    from nearclass.encoders.resolve import resolve
+
+    if options.more.no_peers or options.quick:
+        return
+    one = draw.one
+    task = {
+        "peer": "setfit",
+        "model": str(resolve(DEFAULT_TEXT_PRESET, offline=True).path),
+        "classes": {key: texts[1:] for key, texts in draw.utterances().items()},
+        "items": [one.items.texts[row] for row in draw.judged],
+        "pairs_a_label": PAIRS_A_LABEL,
+        "seed": 0,
+    }
+    try:
+        answers = peers.run(task, [], np.empty((0, 1), np.float32), options.more.setfit_s)
+    except peers.PeerError as reason:
+        sheet.say(SETFIT, amount, one.name, str(reason))
+        return
+    _note(sheet, SETFIT, draw, answers, amount)
+
+
+# Figures
+
+
+def _outside(one: LabelledSet) -> Rows:
+    """Test rows that no class is right for."""
+    return np.flatnonzero(one.oos & (one.splits == "test"))
+
+
+def _judge(
+    sheet: Sheet,
+    method: str,
+    draw: Draw,
+    scores: Floats,
+    outside: Floats | None = None,
+    amount: str = "",
+    *,
+    both: bool = False,
+) -> None:
+    """Note the figures of scores of the judged rows, and of those out of scope."""
+    from nearclass.learn.metrics import auroc
+
+    _note(sheet, method, draw, [draw.one.classes.ids[at] for at in scores.argmax(axis=1)], amount, both=both)
+    if outside is not None and len(outside):
+        sheet.add(method, amount, "out-of-scope AUROC", draw.one.name, auroc(scores.max(axis=1), outside.max(axis=1)))
+
+
+def _note(sheet: Sheet, method: str, draw: Draw, answers: list[str], amount: str, *, both: bool = False) -> None:
+    from nearclass.learn.metrics import accuracy, macro_f1, per_class
+
+    truths = [frozenset(draw.one.truths[row]) for row in draw.judged]
+    name = draw.one.name
+    sheet.add(method, amount, "accuracy", name, 100 * accuracy(answers, truths))
+    if name in LONG_TAILED:
+        sheet.add(method, amount, "macro-F1", name, 100 * macro_f1(answers, truths))
+    if both:
+        reports = [report for report in per_class(answers, truths) if report.support]
+        sides = [[one.recall for one in reports if (one.class_id in draw.seen) is seen] for seen in (True, False)]
+        seen, unseen = (100 * float(np.mean(side)) if side else 0.0 for side in sides)
+        sheet.add(method, amount, "seen", name, seen)
+        sheet.add(method, amount, "unseen", name, unseen)
+        sheet.add(method, amount, "harmonic", name, 2 * seen * unseen / max(seen + unseen, 1e-9))
+
+
+def _spread(options: Options) -> str:
+    return f"Mean and standard deviation over {_seeds(options)} draws of labels; the peers have the first one."
+
+
+def _what_is_judged() -> str:
+    return (
+        "Judged: test rows of the intent sets, validation rows of mwpd_gpc, all rows of the other shops that have a "
+        "label. Any right class of an item counts. Accuracy and macro-F1 in %."
+    )
+
+
+def _seeds(options: Options) -> int:
+    return 1 if options.quick else int(options.more.seeds)
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"draws of labels (default {SEEDS})")
+    parser.add_argument("--only", nargs="+", choices=SETTINGS, metavar="SETTING", help=", ".join(SETTINGS))
+    parser.add_argument("--no-peers", action="store_true", help="only what needs no environment of its own")
+    parser.add_argument("--setfit", nargs="+", default=[SETFIT_ON], metavar="SET:K", help=f"default {SETFIT_ON}")
+    parser.add_argument("--setfit-s", type=float, default=SETFIT_S, help=f"its time limit (default {SETFIT_S:.0f})")
+
+
+if __name__ == "__main__":
+    main(__doc__, measure, _add)

@@ -1,0 +1,65 @@
+"""Adaptation: what learning from unlabelled items gains, on mixes that it could stumble over.
+
+Each mix is judged with class texts and lexical evidence alone, then again after the package has learnt from its items
+without a label. Long tails, absent classes, few items, wide classes and items of no class are among the mixes: a
+method that gains on even classes only would lose here.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+
+import common
+import numpy as np
+import sets
+from common import Options, SkippedError, Table
+from mixes import Mix, mixes
+
+SMALL = "intents_nlu_corpora_small"
+QUICK = 8
+BOUND = 0.5
+"""Points that adaptation may cost on a mix."""
+
+COLUMNS = ("mix", "classes", "items", "evenness", "before", "after", "gain")
+
+
+def measure(options: Options) -> Iterator[Table]:
+    """One table, a row for each mix, and the mean and the worst gain."""
+    vectors = sets.Vectors()
+    names = [name for name in (*sets.SETS, SMALL) if (options.data / name).is_dir()]
+    if not names:
+        raise SkippedError(f"no labelled sets at {options.data}; give the folder with --data DIR")
+    found = {name: sets.load(name, options, vectors) for name in names}
+    made = mixes(found, vectors)
+    rows = []
+    for mix in islice(made, 0, None, 4) if options.quick else made:
+        rows.append(_row(mix))
+        if options.quick and len(rows) == QUICK:
+            break
+    gains = [float(str(row[-1])) for row in rows]
+    worst = int(np.argmin(gains))
+    rows += [["mean gain", None, None, None, None, None, f"{np.mean(gains):+.1f}"]]
+    rows += [[f"worst gain: {rows[worst][0]}", None, None, None, None, None, f"{min(gains):+.1f}"]]
+    below = sum(gain < -BOUND for gain in gains)
+    notes = [
+        f"Accuracy in %, without a label; {below} of {len(gains)} mixes lose more than {BOUND} points.",
+        sets.NOTE,
+    ]
+    yield Table("What unlabelled items are worth", COLUMNS, rows, notes)
+
+
+def _row(mix: Mix) -> list[common.Cell]:
+    from nearclass.learn.learner import learn
+
+    learnt = learn(sets.lesson(mix.items, mix.classes, mix.learnt))
+    judged = sets.lesson(mix.items, mix.classes, mix.judged, whole=True)
+    ids = mix.classes.ids
+    before = sets.accuracy(sets.text_scores(mix.items, mix.classes, mix.judged), mix.truths, ids)
+    after = sets.accuracy(learnt.scores(judged, np.arange(len(mix.judged))), mix.truths, ids)
+    print(f"{mix.name}: {before:.1f} to {after:.1f}", file=sys.stderr, flush=True)
+    figures = [f"{learnt.evenness:.2f}", f"{before:.1f}", f"{after:.1f}", f"{after - before:+.2f}"]
+    return [mix.name, len(ids), len(mix.learnt), *figures]
+
+
+if __name__ == "__main__":
+    common.main(__doc__, measure)
