@@ -93,7 +93,7 @@ def calibrate(
     branches = Branches(taxonomy, answerable)
     every = scored(rows, branches, taxonomy)
     fitting, testing = _halves([row.id for row in rows])
-    _check_size(len(rows), len(fitting), len(testing), precision)
+    _check_size(len(rows), len(fitting), len(testing), precision, excluded)
     start = _masses(every.take(fitting), precision, novel_below, len(rows), taxonomy.revision, learner)
     seen = Calibrated.of(every, start, branches)
     tops = np.asarray([branches.tops[column] for column in every.columns[:, 0].tolist()], object)
@@ -121,11 +121,12 @@ def _halves(ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.flatnonzero(~odd), np.flatnonzero(odd)
 
 
-def _check_size(n: int, fitting: int, testing: int, precision: float) -> None:
+def _check_size(n: int, fitting: int, testing: int, precision: float, excluded: int) -> None:
     least = control.rows_needed(precision, 1 - CONFIDENCE_LEVEL) or 0
     if fitting < _LEAST_FITTING or testing < least:
         needed = 2 * max(least, _LEAST_FITTING)
-        message = f"{n} labelled rows are too few to show a precision of {precision:g}"
+        besides = f" ({excluded} more were learnt from and cannot count)" if excluded else ""
+        message = f"{n} labelled rows are too few to show a precision of {precision:g}{besides}"
         hint = (
             f"Half of the rows test the thresholds, and {least} assigned ones, all of them right, are the least that "
             f"show it with {CONFIDENCE_LEVEL:.0%} confidence: give at least {needed + needed // 4}, better 500."
