@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .errors import NearclassError
+    from .estimator import NearestClassClassifier
     from .items import Items
     from .schemas.records import Assignment, Candidate, ClassSpec, Decision, Evidence, Item
     from .settings import Settings
@@ -20,6 +21,7 @@ __all__ = [
     "Item",
     "Items",
     "NearclassError",
+    "NearestClassClassifier",
     "Settings",
     "__version__",
 ]
@@ -36,6 +38,7 @@ _HOME: Final = {
     "Item": ".schemas.records",
     "Items": ".items",
     "NearclassError": ".errors",
+    "NearestClassClassifier": ".estimator",
     "Settings": ".settings",
 }
 
