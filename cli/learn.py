@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_MOVES: Final = ("count", "before", "after", "examples")
+_MOVES: Final = ("count", "before", "after", "example")
+_EXAMPLE_CHARS: Final = 60
 _SHOWN_MOVES: Final = 20
 
 
@@ -72,8 +73,9 @@ def command(
             note_stale(catalog.stale_items())
             return
         labelled, rejected = read_labels(catalog, paths, given)
+        before = catalog.learning.active_version()
         outcome = catalog.learn(labelled, dry_run=dry_run)
-        _show(outcome, output, dry_run=dry_run)
+        _show(outcome, output, before, dry_run=dry_run)
         if outcome.version is not None:
             note_stale(catalog.stale_items())
     end_with_rejects(rejected, given.rejects)
@@ -89,16 +91,24 @@ def _list(learning: Learning, output: str | None) -> None:
     Rows(output).write(rows, columns)
 
 
-def _show(outcome: Outcome, output: str | None, *, dry_run: bool) -> None:
+def _show(outcome: Outcome, output: str | None, before: int, *, dry_run: bool) -> None:
     rows = Rows(output)
     found = outcome.to_dict()
     if rows.format != "table":
         rows.one(found)
         return
     moves = found.pop("moves")
-    rows.one(found)
+    rows.one({name: value for name, value in found.items() if value is not None})
     if moves:
-        shown = [{**move, "before": " > ".join(move["before"]), "after": " > ".join(move["after"])} for move in moves]
+        shown = [
+            {
+                "count": move["count"],
+                "before": " > ".join(move["before"][-2:]),
+                "after": " > ".join(move["after"][-2:]),
+                "example": move["examples"][0][:_EXAMPLE_CHARS],
+            }
+            for move in moves
+        ]
         rows.write(shown[:_SHOWN_MOVES], _MOVES, title="Items whose nearest class changes")
         if len(moves) > _SHOWN_MOVES:
             note(f"and {len(moves) - _SHOWN_MOVES} more moves; -o json has all")
@@ -107,4 +117,4 @@ def _show(outcome: Outcome, output: str | None, *, dry_run: bool) -> None:
     elif outcome.version is None:
         note(f"not kept: {outcome.reason}")
     else:
-        note(f"version {outcome.version} is in use; `nearclass learn --rollback {outcome.version - 1}` goes back")
+        note(f"version {outcome.version} is in use; `nearclass learn --rollback {before}` goes back")

@@ -99,7 +99,11 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
             store.delete(place.evidence, All([In("class_id", ids), _NO_LABEL]))
     if todo or gone:
         store.flush(place.evidence, place.classes)
-        _write_rules(store, state, place, taxonomy, sorted(wanted), encoder)
+    # Not only after a change: the last one may have been cut off between the vectors and their thresholds.
+    made_of = hashlib.sha256("\n".join(f"{one}={wanted[one].digest}" for one in sorted(wanted)).encode()).hexdigest()
+    known = state.get(RULES, place.space.name)
+    if known is None or known.body.get("made_of") != made_of:
+        _write_rules(store, state, place, taxonomy, sorted(wanted), encoder, made_of)
     return len(todo) + len(gone)
 
 
@@ -276,6 +280,7 @@ def _write_rules(
     taxonomy: Taxonomy,
     class_ids: Sequence[str],
     encoder: Encoder | None,
+    made_of: str,
 ) -> None:
     sample = class_ids[:: -(-len(class_ids) // _RULE_SAMPLE)] if class_ids else ()
     rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("class_id", "bias", "vector"))
@@ -291,7 +296,7 @@ def _write_rules(
         if lexical is not None:
             scores += lexical.only([row["class_id"] for row in rows]).scores(features(BACKGROUND)).toarray()
         rules = label_free_rules(scores)
-    state.put(Document(RULES, place.space.name, rules.to_dict()))
+    state.put(Document(RULES, place.space.name, {**rules.to_dict(), "made_of": made_of}))
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

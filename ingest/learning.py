@@ -362,7 +362,7 @@ def _worth(learnt: Learnt, changed: int, stored: int) -> tuple[bool, str]:
         return True, measured
     if stored and not changed and learnt.method == "adapted":
         return False, "nothing would change"
-    return True, "too few labels to measure the gain; adaptation is guarded by the estimated class sizes"
+    return True, "too few labels to measure the gain: try some answers, and go back if they are worse"
 
 
 def _text(row: dict[str, Any]) -> str:

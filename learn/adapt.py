@@ -11,7 +11,7 @@ by optimal transport (Sinkhorn; dual bank, arXiv 2508.02538), expectation-maximi
 al., Neural Computation 14, 2002). Propagation over a graph of neighbours was measured too, and added nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -38,7 +38,7 @@ _VOTES: Final = 5.0
 """Voters that a class needs to move half of the way it may: with fewer its texts say more than they do."""
 
 _LABEL_VOTES: Final = 10.0
-"""Votes of an item with a label, against at most one of an item without."""
+"""Most votes of an item with a label, against at most one of an item without; fewer where texts say more than items."""
 
 _SCHEDULE: Final = np.array(
     [
@@ -99,6 +99,7 @@ class Adaptation:
         sizes: Soft number of items of each class, shape (K,).
         prior: Log of the share of each class, as far as it counts, shape (K,).
         evenness: Entropy of the class sizes over that of equal ones, 0 to 1.
+        label_weight: What one label counted beside the text of its class, from 0 to 1; 0 without labels.
     """
 
     vectors: Floats
@@ -107,6 +108,7 @@ class Adaptation:
     sizes: Floats
     prior: Floats
     evenness: float
+    label_weight: float
 
 
 def adapt(material: Material) -> Adaptation:
@@ -121,10 +123,10 @@ def adapt(material: Material) -> Adaptation:
     )
     units, sizes, prior = _rounds(task, strength, sizes_count, movement, levelling)
     # The length of a centred item varies little, and its mean turns the whole into one vector and one bias.
-    length = float(np.linalg.norm(material.items - task.item_shift, axis=1).mean())
+    length = max(float(np.linalg.norm(material.items - task.item_shift, axis=1).mean()), 1e-6)
     newcomers = Newcomers(task.item_shift, task.text_shift, 1 / length, 0.0)
     vectors = (units / length).astype(np.float32)
-    return Adaptation(vectors, -(vectors @ task.item_shift), newcomers, sizes, prior, even)
+    return Adaptation(vectors, -(vectors @ task.item_shift), newcomers, sizes, prior, even, task.label_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class _Centred:
     lexical: "csr_matrix | None"
     weights: Floats
     labels: NDArray[np.int64]
+    label_weight: float
     item_shift: Floats
     text_shift: Floats
 
@@ -143,15 +146,36 @@ class _Centred:
 def _centred(material: Material, item_centre: Floats, text_centre: Floats) -> _Centred:
     item_shift, text_shift = (CENTRING * item_centre).astype(np.float32), (CENTRING * text_centre).astype(np.float32)
     items = _units(material.items - item_shift)
-    anchors = _units(material.texts - text_shift)
+    texts = _units(material.texts - text_shift)
     known = material.labels >= 0
-    if known.any():
-        # Text and labelled items weigh alike: one label already says as much as a name.
-        anchors = anchors.copy()
-        np.add.at(anchors, material.labels[known], items[known])
-        anchors = _units(anchors)
     weights = np.where(known, np.float32(1), material.fits).astype(np.float32)
-    return _Centred(items, anchors, material.lexical, weights, material.labels, item_shift, text_shift)
+    nobody = np.full(len(items), -1)
+    task = _Centred(items, texts, material.lexical, weights, nobody, 0.0, item_shift, text_shift)
+    if not known.any():
+        return task
+    label_weight = _label_weight(task, material.labels)
+    anchors = texts.copy()
+    np.add.at(anchors, material.labels[known], np.float32(label_weight) * items[known])
+    return replace(task, anchors=_units(anchors), labels=material.labels, label_weight=label_weight)
+
+
+def _label_weight(task: _Centred, labels: NDArray[np.int64]) -> float:
+    """What one labelled item counts beside the text of its class, from 0 to 1.
+
+    Text and item are both directions near that of the class, off by errors that have nothing to do with each other;
+    weighted by cos / (1 - cos^2) of their angle to the class their sum is nearest to it. The cosine of an item is the
+    root of that of two items of a class, that of the text follows from that of text and item. Items of a class are
+    taken from the votes by text, as there may be one label a class.
+    """
+    known = np.flatnonzero(labels >= 0)
+    flat = np.zeros(len(task.anchors), np.float32)
+    total, sizes = _vote(task, task.anchors, flat, flat)
+    means = total[labels[known]] / np.maximum(sizes[labels[known]], 1e-6)[:, None]
+    alike = float((task.items[known] * means).sum(axis=1).mean())
+    near = float((task.items[known] * task.anchors[labels[known]]).sum(axis=1).mean())
+    item = float(np.sqrt(np.clip(alike, 1e-3, 0.9)))
+    text = float(np.clip(near / item, 1e-3, 0.98))
+    return min(1.0, item / (1 - item**2) / (text / (1 - text**2)))
 
 
 def _centres(rough: _Centred, material: Material) -> tuple[Floats, Floats]:
@@ -170,9 +194,7 @@ def _evenness(task: _Centred) -> float:
 
     The prior makes big classes bigger, so that a long tail shows.
     """
-    bare = _Centred(
-        task.items, task.anchors, None, task.weights, np.full(len(task.items), -1), task.item_shift, task.text_shift
-    )
+    bare = replace(task, lexical=None, labels=np.full(len(task.items), -1))
     _, sizes, _ = _rounds(bare, 0.5, 1.0, 0.5, 0.0, votes=0.0)
     shares = sizes / max(float(sizes.sum()), 1e-6)
     entropy = float(-(shares * np.log(shares + 1e-9)).sum())
@@ -209,7 +231,7 @@ def _vote(
         known = np.flatnonzero(labels >= 0)
         votes *= task.weights[rows, None]
         votes[known] = 0
-        votes[known, labels[known]] = _LABEL_VOTES
+        votes[known, labels[known]] = max(1.0, _LABEL_VOTES * task.label_weight)
         total += votes.T @ (task.items if items is None else items)[rows]
         sizes += votes.sum(axis=0)
     return total, sizes

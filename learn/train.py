@@ -81,6 +81,8 @@ def student(material: Material, adapted: Adaptation) -> Head | None:
     with warnings.catch_warnings():
         # Stopped early on purpose: the last digits of the likelihood are worth nothing here.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Few items of many classes are what this is for.
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         model.fit(inputs, targets, sample_weight=np.concatenate([weights[sure], np.ones(classes)]))
     vectors, biases = model.coef_, model.intercept_
     if classes == 2:  # one row stands for both

@@ -198,7 +198,7 @@ def test_one_item_and_one_class_can_be_learnt():
 
 
 def test_learning_twice_from_the_same_gives_the_same():
-    material, truth = world([40] * 6)
+    material, truth = world([40] * 6, offset=2.0)
     labels = np.where(np.arange(len(truth)) % 3 == 0, truth, -1)
     first, second = (learn(lesson_of(material, truth, labels)) for _ in range(2))
     np.testing.assert_array_equal(first.vectors, second.vectors)
