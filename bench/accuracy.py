@@ -10,12 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import peers
-import sets
 from common import Options, Table, main
-from draws import POOL, Draw, few_of_each, in_all
-from figures import Sheet
-from sets import Floats, LabelledSet, Rows
+from labelled import peers, sets
+from labelled.draws import POOL, Draw, few_of_each, in_all
+from labelled.figures import Sheet
+from labelled.sets import Floats, LabelledSet, Rows
 
 LONG_TAILED = ("products_bigbasket", "products_mwpd_gpc", "products_instacart", "products_fashion_myntra")
 INTENTS = ("intents_banking77", "intents_clinc150")
@@ -109,7 +108,7 @@ def many_labels(found: list[LabelledSet], options: Options) -> Table:
         f"{_spread(options)} Labels are drawn from items with one right class.",
         f"Learnt from, judged: {POOL:,} random rows of bigbasket, the rest; training, validation rows of mwpd_gpc;",
         "dev, heldout rows of instacart.",
-        "Seen: mean accuracy of the classes that have a label; unseen: of the others; harmonic: mean of the two.",
+        "Seen: mean accuracy of the classes that have a label; unseen: of the others that are judged; harmonic: of the two.",
     ]
     return sheet.table(f"{amount:,} labels in all", chosen, notes)
 
@@ -120,7 +119,6 @@ def many_labels(found: list[LabelledSet], options: Options) -> Table:
 def _compare(sheet: Sheet, draw: Draw, amount: str, options: Options, seed: int, *, both: bool = False) -> None:
     """All methods that need nothing but vectors, and the router at the first draw."""
     one = draw.one
-    _progress(f"{one.name} {amount or LABELS} seed {seed}")
     names = one.items.vectors[draw.judged] @ one.classes.bare.T
     _judge(sheet, NAME, draw, names, amount=amount, both=both)
     if seed == 0:
@@ -135,7 +133,6 @@ def _learnt_scores(draw: Draw, outside: Rows) -> list[Floats]:
 
     one = draw.one
     learnt = learn(sets.lesson(one.items, one.classes, draw.learnt, draw.labels))
-    _progress(f"{one.name}: {learnt.method}, evenness {learnt.evenness:.2f}, {learnt.gain}")
     return [
         learnt.scores(sets.lesson(one.items, one.classes, rows, whole=True), np.arange(len(rows)))
         if len(rows)
@@ -151,7 +148,7 @@ def _logistic(draw: Draw) -> Floats:
     one = draw.one
     inputs = np.concatenate([one.items.vectors[draw.told], one.classes.bare])
     targets = np.concatenate([one.first[draw.told], np.arange(len(one.classes.ids))])
-    model = LogisticRegression(C=10.0, max_iter=200).fit(inputs, targets)
+    model = LogisticRegression(C=10.0, max_iter=100).fit(inputs, targets)
     return np.asarray(model.decision_function(one.items.vectors[draw.judged]), np.float32)
 
 
@@ -224,13 +221,17 @@ def _note(sheet: Sheet, method: str, draw: Draw, answers: list[str], amount: str
 
     truths = [frozenset(draw.one.truths[row]) for row in draw.judged]
     name = draw.one.name
-    sheet.add(method, amount, "accuracy", name, 100 * accuracy(answers, truths))
+    right = 100 * accuracy(answers, truths)
+    _progress(f"{name} {amount}: {method} {right:.1f}")
+    sheet.add(method, amount, "accuracy", name, right)
     if name in LONG_TAILED:
         sheet.add(method, amount, "macro-F1", name, 100 * macro_f1(answers, truths))
     if both:
         reports = [report for report in per_class(answers, truths) if report.support]
         sides = [[one.recall for one in reports if (one.class_id in draw.seen) is seen] for seen in (True, False)]
-        seen, unseen = (100 * float(np.mean(side)) if side else 0.0 for side in sides)
+        seen, unseen = (100 * float(np.mean(side)) if side else None for side in sides)
+        if seen is None or unseen is None:  # every class has a label, or none has
+            return
         sheet.add(method, amount, "seen", name, seen)
         sheet.add(method, amount, "unseen", name, unseen)
         sheet.add(method, amount, "harmonic", name, 2 * seen * unseen / max(seen + unseen, 1e-9))

@@ -11,9 +11,9 @@ from itertools import islice
 
 import common
 import numpy as np
-import sets
 from common import Options, SkippedError, Table
-from mixes import Mix, mixes
+from labelled import sets
+from labelled.mixes import Mix, mixes
 
 SMALL = "intents_nlu_corpora_small"
 QUICK = 8

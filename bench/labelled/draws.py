@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import sets
-from sets import LabelledSet, Rows
+
+from labelled import sets
+from labelled.sets import LabelledSet, Rows
 
 POOL = 8000
 """Items to learn from where a set has no split of its own; the rest is judged."""

@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from sets import Floats
+
+from labelled.sets import Floats
 
 HERE = Path(__file__).resolve().parent
-REQUIREMENTS = HERE / "peers.txt"
+REQUIREMENTS = HERE.parent / "peers.txt"
 INSTALL_S = 900
 NOTE = "Peers have an environment of their own, see bench/peers.txt, over the packages of ours: the same torch for all."
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from sets import Classes, Items, LabelledSet, Rows, Vectors, classes_of, parts
+
+from labelled.sets import Classes, Items, LabelledSet, Rows, Vectors, classes_of, parts
 
 BANKING = "intents_banking77"
 CLINC = "intents_clinc150"
