@@ -10,7 +10,18 @@ import common
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-NAMES = ("startup", "embedding", "assign", "ingest", "catalogue", "memory", "accuracy", "adaptation", "decisions", "learn")
+NAMES = (
+    "startup",
+    "embedding",
+    "assign",
+    "ingest",
+    "catalogue",
+    "memory",
+    "accuracy",
+    "adaptation",
+    "decisions",
+    "learn",
+)
 
 
 def main() -> None:

@@ -212,6 +212,12 @@ def _with_head(
     scale, shift = _line(items @ vectors[trained.classes].T + biases[trained.classes], known)
     more_vectors, more_biases = scale * vectors, scale * biases + shift
     more_vectors[trained.classes], more_biases[trained.classes] = trained.vectors, trained.biases
+    unseen = np.setdiff1d(np.arange(len(vectors)), trained.classes)
+    if len(unseen):
+        plain = items @ vectors.T + biases
+        apart = (plain[:, trained.classes] + known / share).max(axis=1)
+        apart -= (plain[:, unseen] + (scale * plain[:, unseen] + shift) / share).max(axis=1)
+        more_biases[unseen] += share * _lift(apart, lesson.material.labels, sample)
     lexical = None
     if trained.lexical is not None:
         rows = sparse.csr_matrix(
@@ -220,6 +226,23 @@ def _with_head(
         )
         lexical = (rows @ trained.lexical / share).tocsr()
     return vectors + more_vectors / share, biases + more_biases / share, lexical
+
+
+def _lift(apart: Floats, labels: NDArray[np.int64], sample: NDArray[np.int64]) -> float:
+    """What classes without labels need to get the share of items that is theirs, where they get less.
+
+    Their share of the items is that of the labels which are the only one of their class (Good-Turing estimate of the
+    missing mass; Good, Biometrika 40, 1953).
+
+    Args:
+        apart: By how much the best class with labels beats the best without, for each item of the sample.
+        labels: Of all items.
+        sample: Which items were looked at.
+    """
+    counts = np.bincount(labels[labels >= 0])
+    missing = float((counts == 1).sum() / max(counts.sum(), 1))
+    free = apart[labels[sample] < 0]
+    return max(0.0, float(np.quantile(free, missing))) if missing and len(free) else 0.0
 
 
 def _line(given: Floats, wanted: Floats) -> tuple[float, float]:

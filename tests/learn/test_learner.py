@@ -203,3 +203,14 @@ def test_learning_twice_from_the_same_gives_the_same():
     first, second = (learn(lesson_of(material, truth, labels)) for _ in range(2))
     np.testing.assert_array_equal(first.vectors, second.vectors)
     np.testing.assert_array_equal(first.lexical.toarray(), second.lexical.toarray())
+
+
+def test_classes_without_labels_get_the_share_that_single_labels_speak_of():
+    material, truth = world([60] * 12, offset=1.2)
+    rng = np.random.default_rng(3)
+    labels = np.full(len(truth), -1, np.int64)
+    for label in range(10):
+        labels[rng.choice(np.flatnonzero(truth == label), 1 if label < 3 else 10, replace=False)] = label
+    lesson = lesson_of(material, truth, labels)
+    best = learn(lesson).scores(lesson, np.flatnonzero(labels < 0)).argmax(axis=1)
+    assert (best >= 10).mean() >= 3 / 73 - 0.01
