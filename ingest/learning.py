@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Learning", "Move", "Outcome"]
 
-_MOST_ITEMS: Final = 100_000
+_MOST_ITEMS: Final = 40_000
+"""Of more items a fair sample is learnt from: class vectors are means, and settle long before."""
 _MOST_SCORES: Final = 100_000_000
 """Items times classes that are looked at in each round; with 10,000 classes that is 10,000 items."""
 _PAGE: Final = 4096

@@ -75,8 +75,12 @@ def test_evaluate_compares_encoders_and_leaves_the_catalogue_as_it_is(run, stock
     assert done.code == 0
     rows = json.loads(done.out)
     assert [(row["encoder"], row["variant"]) for row in rows] == [
-        (nowhere, ""), ("minilm", "zero-shot"), ("minilm", "5 labels a class"),
-    ]  # fmt: skip
+        (nowhere, ""),
+        ("minilm", "zero-shot"),
+        ("minilm", "adapted"),
+        ("minilm", "5 labels a class"),
+        ("minilm", "adapted, 5 labels a class"),
+    ]
     assert "neither a preset" in rows[0]["error"]
     assert {"accuracy", "top5", "macro_f1", "dim", "size_mb", "texts_per_s", "languages"} <= set(rows[1])
     assert rows[1]["n"] == rows[2]["n"] <= 40
