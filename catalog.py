@@ -342,9 +342,9 @@ class Catalog:
         return self.learning.learn(list(labelled), dry_run=dry_run)
 
     def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
-        """The vector, shape (dim,), that its texts or its given vector make of each class that may be answered, by id.
+        """The stored vector, shape (dim,), of each class that may be answered, by id; of the text or a named space.
 
-        What is learnt does not show in it. Of the text space, or of a named one.
+        Once something is learnt, they are not of unit length.
         """
         place = self._live_space(space).place
         if self.store.resolve(place.classes) is None:

@@ -1,33 +1,26 @@
 """From rows, labels and classes to scores and an honest temperature, for those who keep no catalogue; in memory."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from .encoders.background import BACKGROUND
 from .estimator_inputs import KnownClasses, unit_rows
 from .learn.adapt import Material
+from .learn.arrays import evenly
 from .learn.confidence import Scored, fit_temperature
-from .learn.learner import Gain, Lesson, fits, learn
-from .learn.lexical import features, profiles
+from .learn.learner import Gain, Lesson, fits, held_out, learn
+from .learn.lexical import features, profiles, strongest
 from .learn.thresholds import NOVEL_QUANTILE, rules_between_classes
 from .schemas.learning import LEXICAL_WEIGHT
 
 __all__ = ["Rows", "Scorer", "Task", "fitted_temperature", "learnt"]
 
-_HELD_OUT: Final = 4
-"""Every fourth label of a class is held out to fit the temperature."""
-_FEWEST_HELD_OUT: Final = 20
-"""The learner measures nothing on fewer either."""
 _SAMPLE: Final = 2000
-_LEXICAL_KEPT: Final = 32
-"""Lexical scores kept for each row while learning, as in a catalogue."""
-_PAGE: Final = 4096
 
 Floats = NDArray[np.float32]
 
@@ -99,7 +92,7 @@ class Scorer:
 
     def spread(self, rows: Rows) -> float:
         """How far the scores of a row lie apart, as a standard deviation over a sample of the rows."""
-        some = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).round().astype(np.int64)
+        some = evenly(len(rows), _SAMPLE)
         scores = self.scores(rows.take(some))
         return float((scores - scores.mean(axis=1, keepdims=True)).std())
 
@@ -118,12 +111,9 @@ def learnt(task: Task) -> Scorer:
     if not rows.vectors.any():  # no row, or none that points anywhere
         return Scorer(vectors, np.zeros(len(vectors), np.float32), None if own is None else own * LEXICAL_WEIGHT)
     fitting = fits(rows.vectors, vectors, _novel_below(task, vectors))
-    shared = None if own is None else _lexical(rows.features, own)
+    shared = None if own is None else strongest(rows.features, own)
     lesson = Lesson(Material(rows.vectors, vectors, shared, fitting, labels), *_words(task, rows))
-    with warnings.catch_warnings():
-        # A guess of scikit-learn at what is meant, where classes are many and rows are few.
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater than", category=UserWarning)
-        made = learn(lesson)
+    made = learn(lesson)
     # Where class vectors come from labels, accuracy "before" any label would be measured on what it has seen.
     gain = made.gain if all(text is not None for text in task.texts) else None
     if own is None:
@@ -140,9 +130,9 @@ def fitted_temperature(task: Task, fitted: Scorer) -> float | None:
     The held-out labels are those of a second learning that does not see them, and the temperature is carried over by
     how far scores lie apart in the one and in the other.
     """
-    classes = range(len(task.known.labels))
-    held = np.concatenate([np.flatnonzero(task.labels == column)[1::_HELD_OUT] for column in classes])
-    if len(held) < _FEWEST_HELD_OUT or len(classes) < 2:
+    classes = len(task.known.labels)
+    held = held_out(task.labels)
+    if not len(held) or classes < 2:
         return None
     labels = task.labels.copy()
     labels[held] = -1
@@ -154,7 +144,7 @@ def fitted_temperature(task: Task, fitted: Scorer) -> float | None:
     # One mistake more than was seen, on a row of middling margin: no number of labels shows that there are none.
     middle = [np.argsort(scores[:, 0] - scores[:, 1], kind="stable")[len(held) // 2]]
     scores = np.concatenate([scores, scores[middle]])
-    right = np.concatenate([right, np.eye(1, len(classes), 1, bool)])
+    right = np.concatenate([right, np.eye(1, classes, 1, bool)])
     found = fit_temperature(Scored(order, scores, right, np.ones(len(right), bool), ()))
     return found * fitted.spread(task.rows) / max(rest.spread(task.rows), 1e-9)
 
@@ -191,16 +181,3 @@ def _words(task: Task, rows: Rows) -> tuple[csr_matrix, csr_matrix]:
         nothing = csr_matrix((len(rows), 1), dtype=np.float32)
         return nothing, csr_matrix((len(task.texts), 1), dtype=np.float32)
     return rows.features, features([" ".join(one.text for one in texts) for texts in task.known.texts])
-
-
-def _lexical(found: csr_matrix, own: csr_matrix) -> csr_matrix:
-    """Lexical scores of rows, of each the highest ones; shape (n, K)."""
-    columns = own.T.tocsr()
-    parts = []
-    for start in range(0, found.shape[0], _PAGE):
-        scores = (found[start : start + _PAGE] @ columns).toarray()
-        if scores.shape[1] > _LEXICAL_KEPT:
-            least = np.partition(scores, -_LEXICAL_KEPT, axis=1)[:, -_LEXICAL_KEPT][:, None]
-            scores[scores < least] = 0
-        parts.append(csr_matrix(scores))
-    return vstack(parts, format="csr")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, note_stale, pass_app
-from .labels import read_labels
+from .labels import labels_option, read_labels
 
 if TYPE_CHECKING:
     from ..learn.calibration_report import CalibrationReport
@@ -16,14 +16,7 @@ __all__ = ["command"]
 
 
 @click.command("calibrate")
-@click.option(
-    "--labels",
-    "paths",
-    required=True,
-    multiple=True,
-    metavar="PATH",
-    help="Items with a column `label` (or `labels`, `oos`), 500 or more; repeatable.",
-)
+@labels_option("Items with a column `label` (or `labels`, `oos`), 500 or more; repeatable.")
 @click.option(
     "--precision",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

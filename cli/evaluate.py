@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
-from .labels import read_labels
+from .labels import labels_option, read_labels
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -25,14 +25,7 @@ _CSV: Final = (*_TABLE, "device", "error")
 
 
 @click.command("evaluate")
-@click.option(
-    "--labels",
-    "paths",
-    required=True,
-    multiple=True,
-    metavar="PATH",
-    help="Items with a column `label` (or `labels`, `oos`); repeatable.",
-)
+@labels_option("Items with a column `label` (or `labels`, `oos`); repeatable.")
 @click.option("--report", metavar="FILE.html", help="Also write a page with curves, classes and confused pairs.")
 @click.option(
     "--encoders",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..catalog import Catalog
     from ..ingest.labelled import Labelled
     from .common import Input
 
-__all__ = ["read_labels"]
+__all__ = ["labels_option", "read_labels"]
+
+
+def labels_option(text: str, *, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--labels``, which comes as ``paths``, with this help."""
+    return click.option("--labels", "paths", required=required, multiple=True, metavar="PATH", help=text)
 
 
 def read_labels(catalog: Catalog, paths: Sequence[str], given: Input) -> tuple[list[Labelled], int]:

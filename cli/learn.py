@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, note_stale, pass_app
-from .labels import read_labels
+from .labels import labels_option, read_labels
 
 if TYPE_CHECKING:
     from ..ingest.learning import Learning, Outcome
@@ -20,13 +20,7 @@ _SHOWN_MOVES: Final = 20
 
 
 @click.command("learn")
-@click.option(
-    "--labels",
-    "paths",
-    multiple=True,
-    metavar="PATH",
-    help="Items with a column `label`; kept as evidence of their classes. Repeatable.",
-)
+@labels_option("Items with a column `label`; kept as evidence of their classes. Repeatable.", required=False)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--versions", "listing", is_flag=True, help="List the stored versions instead.")
 @click.option(

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from ..encoders.base import Encoder
 from ..errors import EmptyTaxonomyError, NearclassError
 from ..learn.adapt import Material
 from ..learn.learner import Learnt, Lesson, fits, learn
-from ..learn.lexical import features, profiles
+from ..learn.lexical import features, profiles, strongest
 from ..learn.resolve import digest, evidence_texts
 from ..learn.thresholds import NOVEL_QUANTILE
 from ..query.live import LiveSpace
@@ -30,9 +30,6 @@ from ..store.state import State
 from .classes import text_vectors
 from .labelled import Labelled
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
 __all__ = ["Learning", "Move", "Outcome"]
 
 _MOST_ITEMS: Final = 40_000
@@ -40,8 +37,6 @@ _MOST_ITEMS: Final = 40_000
 _MOST_SCORES: Final = 100_000_000
 """Items times classes that are looked at in each round; with 10,000 classes that is 10,000 items."""
 _PAGE: Final = 4096
-_LEXICAL_KEPT: Final = 32
-"""Lexical scores kept for each item while learning: those of the classes that it shares most n-grams with."""
 _EXAMPLES: Final = 3
 _FIELDS: Final = ("item_id", "title", "description", "text", "confirmed_class", "vector")
 
@@ -117,6 +112,7 @@ class _Gathered:
     lesson: Lesson
     texts: list[str]
     class_ids: list[str]
+    digests: list[str]
     stored: int
 
 
@@ -241,12 +237,13 @@ class Learning:
         material = Material(
             items,
             class_vectors,
-            _lexical(found, profiles(evidence, BACKGROUND)),
+            strongest(found, profiles(evidence, BACKGROUND)),
             fits(items, class_vectors, threshold),
             np.asarray([place.get(class_id, -1) for class_id in classes], np.int64),
         )
         joined = [" ".join(text.text for text in one) for one in evidence]
-        return _Gathered(Lesson(material, found, features(joined)), texts, class_ids, len(rows))
+        digests = [digest(one) for one in evidence]
+        return _Gathered(Lesson(material, found, features(joined)), texts, class_ids, digests, len(rows))
 
     def _items(self, most: int, known: set[str]) -> list[dict[str, Any]]:
         """Stored items whose text is not in ``known``: all that are confirmed, then others in the order of their keys.
@@ -335,8 +332,8 @@ class Learning:
         }
         learner = Learner(version, learnt.method, learnt.lexical_weight, learnt.newcomers, report)
         classes = [
-            _learned_class(learnt, row, class_id, digest(evidence_texts(taxonomy, class_id)))
-            for row, class_id in enumerate(gathered.class_ids)
+            _learned_class(learnt, row, class_id, text_digest)
+            for row, (class_id, text_digest) in enumerate(zip(gathered.class_ids, gathered.digests, strict=True))
         ]
         self._learned.write(learner, classes)
         self.use(version)
@@ -368,18 +365,3 @@ def _worth(learnt: Learnt, changed: int, stored: int) -> tuple[bool, str]:
 
 def _text(row: dict[str, Any]) -> str:
     return item_text(Item(row["item_id"], title=row["title"], description=row["description"], text=row["text"]))
-
-
-def _lexical(found: "csr_matrix", weights: "csr_matrix") -> "csr_matrix":
-    """Label-free lexical scores of items, sparse: of each the highest ones; shape (items, classes)."""
-    from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - scipy takes a third of a second to import
-
-    columns = weights.T.tocsr()
-    parts: list[csr_matrix] = []
-    for start in range(0, found.shape[0], _PAGE):
-        scores = (found[start : start + _PAGE] @ columns).toarray()
-        if scores.shape[1] > _LEXICAL_KEPT:
-            least = np.partition(scores, -_LEXICAL_KEPT, axis=1)[:, -_LEXICAL_KEPT][:, None]
-            scores[scores < least] = 0
-        parts.append(csr_matrix(scores))
-    return vstack(parts, format="csr") if parts else csr_matrix((0, weights.shape[0]), dtype=np.float32)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
+from .arrays import softmax
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -243,10 +244,7 @@ def _posterior(task: _Centred, rows: slice, units: Floats, prior: Floats, level:
         scores += LEXICAL_WEIGHT * task.lexical[rows].toarray()
     scores /= TEMPERATURE
     scores += prior + level
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return scores
+    return softmax(scores)
 
 
 def _levels(task: _Centred, units: Floats, prior: Floats, levelling: float) -> Floats:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
 from .adapt import TEMPERATURE, Adaptation, Material, adapt
+from .arrays import evenly
 from .metrics import wilson_interval
 from .train import Head, head, student
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["Gain", "Learnt", "Lesson", "fits", "learn"]
+__all__ = ["Gain", "Learnt", "Lesson", "fits", "held_out", "learn"]
 
 _FIT_SPREAD: Final = 0.05
 """Cosine above the threshold of novelty at which an item counts for 73 %."""
@@ -125,7 +126,7 @@ def learn(lesson: Lesson) -> Learnt:
     if (material.labels < 0).all():
         return _combined(lesson, _parts(lesson), _SHARE_OF_FEW, None)
     untold = replace(lesson, material=replace(material, labels=np.full(len(material.labels), -1)))
-    held = _held_out(material.labels)
+    held = held_out(material.labels)
     if not len(held):
         parts = _parts(lesson)
         told = parts.adapted.label_weight >= _LEAST_LABEL_WEIGHT
@@ -172,7 +173,7 @@ def _combined(lesson: Lesson, parts: _Parts, share: float, gain: Gain | None) ->
     """Half adaptation, half student (on the scale of cosines), and 1 / share of the head."""
     adapted, lexical_weight = parts.adapted, LEXICAL_WEIGHT
     vectors, biases = adapted.vectors, adapted.biases
-    sample = _sample(len(lesson.material.items))
+    sample = evenly(len(lesson.material.items), _FITTED_ITEMS)
     plain = lesson.material.items[sample] @ vectors.T + biases
     if parts.student is not None:
         half, temperature = np.float32(0.5), np.float32(TEMPERATURE)
@@ -204,7 +205,7 @@ def _with_head(
     """Add 1 / share of the head; classes without labels get what the head would give them by their other scores."""
     from scipy import sparse  # noqa: PLC0415 - slow to import
 
-    sample = _sample(len(lesson.material.items))
+    sample = evenly(len(lesson.material.items), _FITTED_ITEMS)
     items = lesson.material.items[sample]
     known = items @ trained.vectors.T + trained.biases
     if trained.lexical is not None and lesson.features is not None:
@@ -257,11 +258,7 @@ def _line(given: Floats, wanted: Floats) -> tuple[float, float]:
     return scale, float(wanted.mean() - scale * given.mean())
 
 
-def _sample(n: int) -> NDArray[np.int64]:
-    return np.linspace(0, n - 1, min(n, _FITTED_ITEMS)).round().astype(np.int64)
-
-
-def _held_out(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def held_out(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Every fourth labelled item of each class, but never its only one; none where they would be too few."""
     held: list[int] = []
     for label in np.unique(labels[labels >= 0]):

@@ -16,7 +16,7 @@ from .resolve import EvidenceText
 if TYPE_CHECKING:  # scipy and scikit-learn take a second to import: only what assigns pays for them
     from scipy.sparse import csr_matrix
 
-__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "weighted"]
+__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "strongest", "weighted"]
 
 COLUMNS: Final = 2**18
 """Columns that n-grams are hashed into. A large shop has some 100,000 distinct n-grams in its class texts."""
@@ -35,6 +35,11 @@ measured best, by ``bench/accuracy.py``."""
 _SCALE: Final = 12.7
 """Three times the root of 18, the length of a typical profile: puts a good match near 0.6, about where the cosine of a
 good match lies, so that one weight serves most catalogues."""
+
+
+_ITEMS_AT_ONCE: Final = 4096
+_STRONGEST: Final = 32
+"""Scores kept for each item while learning: the rest are near 0, and a hundred thousand items would not fit."""
 
 
 def features(texts: Sequence[str]) -> "csr_matrix":
@@ -108,6 +113,29 @@ def profiles(texts_of_classes: Sequence[Sequence[EvidenceText]], background: Seq
         Shape (classes, ``COLUMNS``), float32.
     """
     return weighted(class_terms(texts_of_classes), background)
+
+
+def strongest(found: "csr_matrix", weights: "csr_matrix") -> "csr_matrix":
+    """Lexical scores of items, of each those of the classes that it shares most with; the others are left at 0.
+
+    Args:
+        found: Features of the items, shape (n, ``COLUMNS``).
+        weights: Profiles of the classes, shape (classes, ``COLUMNS``).
+
+    Returns:
+        Shape (n, classes), float32, sparse.
+    """
+    from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - see above
+
+    columns = weights.T.tocsr()
+    parts: list[csr_matrix] = []
+    for start in range(0, found.shape[0], _ITEMS_AT_ONCE):
+        scores = (found[start : start + _ITEMS_AT_ONCE] @ columns).toarray()
+        if scores.shape[1] > _STRONGEST:
+            least = np.partition(scores, -_STRONGEST, axis=1)[:, -_STRONGEST][:, None]
+            scores[scores < least] = 0
+        parts.append(csr_matrix(scores))
+    return vstack(parts, format="csr") if parts else csr_matrix((0, weights.shape[0]), dtype=np.float32)
 
 
 def _log_counts(texts: Sequence[str]) -> "csr_matrix":

@@ -1,6 +1,8 @@
 """Linear heads: from items whose class is known, or guessed by adaptation, to one vector and bias for each class."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import TEMPERATURE, Adaptation, Material
+from .arrays import evenly, softmax
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -60,13 +63,12 @@ def student(material: Material, adapted: Adaptation) -> Head | None:
     It sees what sets classes apart where adaptation sees where they lie, and the two together are better than either
     (self-training with a discriminative student). Labelled items count three times.
     """
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - slow to import
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
 
     n, classes = material.shape
     if not 1 < classes <= STUDENT_CLASSES:
         return None
-    some = np.unique(np.concatenate([_spread(n, _STUDENT_ITEMS), np.flatnonzero(material.labels >= 0)]))
+    some = np.unique(np.concatenate([evenly(n, _STUDENT_ITEMS), np.flatnonzero(material.labels >= 0)]))
     scores = material.items[some] @ adapted.vectors.T + adapted.biases
     if material.lexical is not None:
         scores += LEXICAL_WEIGHT * material.lexical[some].toarray()
@@ -78,11 +80,7 @@ def student(material: Material, adapted: Adaptation) -> Head | None:
     inputs = np.concatenate([material.items[some][sure], material.texts])
     targets = np.concatenate([guessed[sure], np.arange(classes)])
     model = LogisticRegression(C=5.0, max_iter=60, tol=1e-3)
-    with warnings.catch_warnings():
-        # Stopped early on purpose: the last digits of the likelihood are worth nothing here.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # Few items of many classes are what this is for.
-        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+    with _expected():
         model.fit(inputs, targets, sample_weight=np.concatenate([weights[sure], np.ones(classes)]))
     vectors, biases = model.coef_, model.intercept_
     if classes == 2:  # one row stands for both
@@ -102,7 +100,6 @@ def head(material: Material, features: "csr_matrix", text_features: "csr_matrix"
         The head of the classes that have labels; None where fewer than two have.
     """
     from scipy import sparse  # noqa: PLC0415 - slow to import
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - slow to import
     from sklearn.svm import LinearSVC  # noqa: PLC0415 - slow to import
 
     known = np.flatnonzero(material.labels >= 0)
@@ -116,8 +113,7 @@ def head(material: Material, features: "csr_matrix", text_features: "csr_matrix"
     targets = np.concatenate([material.labels[known], classes])
     weights = np.concatenate([np.ones(len(known)), np.full(len(classes), _TEXT_WEIGHT)])
     model = LinearSVC(C=_HEAD_COST, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with _expected():
         model.fit(inputs, targets, sample_weight=weights)
     coefficients = model.coef_ * _FEATURE_SCALE
     biases = model.intercept_
@@ -128,17 +124,17 @@ def head(material: Material, features: "csr_matrix", text_features: "csr_matrix"
     return Head(classes, coefficients[:, :dim].astype(np.float32), biases.astype(np.float32), lexical)
 
 
-def softmax(scores: Floats) -> Floats:
-    """Probabilities of each row, in place."""
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return scores
+@contextmanager
+def _expected() -> Iterator[None]:
+    """Without the warnings of scikit-learn that mean nothing here."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - slow to import
 
-
-def _spread(n: int, most: int) -> NDArray[np.int64]:
-    """At most so many of n indices, evenly spread."""
-    return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
+    with warnings.catch_warnings():
+        # Stopped early on purpose: the last digits of the likelihood are worth nothing.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Few items of many classes are what this is for.
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+        yield
 
 
 def _columns(features: "csr_matrix", classes: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """What learning leaves behind: a version, the vectors it gives classes, and how classes it has not seen join in."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -110,5 +110,5 @@ def _packed(vector: NDArray[np.float32]) -> str:
     return base64.b64encode(np.asarray(vector, "<f4").tobytes()).decode("ascii")
 
 
-def _unpacked(text: str | Sequence[float]) -> NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(str(text)), "<f4").astype(np.float32)
+def _unpacked(text: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)

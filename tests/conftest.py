@@ -11,6 +11,8 @@ from nearclass import Catalog, ClassSpec, Settings
 from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
+from nearclass.errors import StoreError
+from nearclass.ingest import editing
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -105,3 +107,19 @@ def catalog(_shop_database, open_catalog, tmp_path):
     """An open catalogue with the classes of the shop, which were embedded once for all tests."""
     shutil.copytree(_shop_database, tmp_path / "shop.db")
     return open_catalog()
+
+
+@pytest.fixture
+def cut_off(monkeypatch):
+    """Adds a class E-readers in a change that fails before any vector is written."""
+
+    def fail(*_args, **_kwargs):
+        raise StoreError("the disk is full")
+
+    def add(catalog):
+        with monkeypatch.context() as patch:
+            patch.setattr(editing, "sync", fail)
+            with pytest.raises(StoreError):
+                catalog.classes.add("E-readers", parent="computers", descriptions=["Devices to read e-books on."])
+
+    return add

@@ -19,7 +19,6 @@ from nearclass.errors import (
     EmptyTaxonomyError,
     SchemaMismatchError,
     SpaceMismatchError,
-    StoreError,
     TaxonomyError,
     UsageError,
 )
@@ -236,16 +235,8 @@ def test_a_cut_off_change_of_a_parent_is_completed_too(open_catalog, shop, monke
     assert again.classes.taxonomy.revision == 2
 
 
-def test_a_cut_off_change_is_completed_by_the_next_change_in_the_same_process(catalog, monkeypatch):
-    from nearclass.ingest import editing
-
-    def fail(*_args, **_kwargs):
-        raise StoreError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(editing, "sync", fail)
-        with pytest.raises(StoreError):
-            catalog.classes.add("E-readers", parent="computers", descriptions=["Devices to read e-books on."])
+def test_a_cut_off_change_is_completed_by_the_next_change_in_the_same_process(catalog, cut_off):
+    cut_off(catalog)
     catalog.classes.add("Rakes", parent="garden")
     assert catalog.assign("device to read e-books on")[0].class_id == "computers/e-readers"
 

@@ -3,18 +3,11 @@
 import pytest
 
 from nearclass import ClassSpec
-from nearclass.errors import StoreError, UsageError
-from nearclass.ingest import editing
+from nearclass.errors import UsageError
 
 
-def test_vectors_that_classes_bring_do_not_hide_a_change_that_was_cut_off(catalog, monkeypatch):
-    def fail(*_args, **_kwargs):
-        raise StoreError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(editing, "sync", fail)
-        with pytest.raises(StoreError):
-            catalog.classes.add("E-readers", parent="computers", descriptions=["Devices to read e-books on."])
+def test_vectors_that_classes_bring_do_not_hide_a_change_that_was_cut_off(catalog, cut_off):
+    cut_off(catalog)
     catalog.import_vectors([ClassSpec("kettles", "Kettles", vector=(1.0, 0.0))], "given")
     assert catalog.assign("device to read e-books on")[0].class_id == "computers/e-readers"
 
