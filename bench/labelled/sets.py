@@ -225,16 +225,16 @@ def lesson(items: Items, classes: Classes, rows: Rows, labels: Rows | None = Non
         labels: Place of the class of each, -1 where nobody said; nobody said anything without.
         whole: Every lexical score, as answers have them, in place of the highest ones, as learning has them.
     """
-    from nearclass.ingest.learning import _lexical
     from nearclass.learn.adapt import Material
     from nearclass.learn.learner import Lesson, fits
+    from nearclass.learn.lexical import strongest
 
     found = items.features[rows]
     vectors = items.vectors[rows]
     material = Material(
         vectors,
         classes.vectors,
-        (found @ classes.profiles.T).tocsr() if whole else _lexical(found, classes.profiles),
+        (found @ classes.profiles.T).tocsr() if whole else strongest(found, classes.profiles),
         fits(vectors, classes.vectors, classes.threshold),
         np.full(len(rows), -1) if labels is None else labels,
     )
