@@ -7,6 +7,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
     ├── ConfigError                     exit 2   a setting is unknown, misspelt or out of range
     ├── UsageError                      exit 2   arguments that do not fit together
     ├── InputError                      exit 1   a file or stream that cannot be read as what it claims to be
+    │   └── PictureError                         one picture, with a stable code for why it was not taken
     ├── TaxonomyError                   exit 1   a change or a lookup that the tree of classes does not allow
     │   ├── ClassNotFoundError
     │   └── EmptyTaxonomyError
@@ -37,6 +38,7 @@ __all__ = [
     "MismatchError",
     "ModelNotFoundError",
     "NearclassError",
+    "PictureError",
     "SchemaMismatchError",
     "SpaceMismatchError",
     "StoreDamagedError",
@@ -83,6 +85,18 @@ class UsageError(NearclassError):
 
 class InputError(NearclassError):
     """A file or stream cannot be read as what it claims to be."""
+
+
+class PictureError(InputError):
+    """A picture cannot be found, read or decoded, or may not be.
+
+    Attributes:
+        code: Stable reason in snake_case, one of ``schemas.pictures.PictureCode``.
+    """
+
+    def __init__(self, message: str, *, code: str = "unreadable_picture", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class TaxonomyError(NearclassError):

@@ -5,22 +5,25 @@ nothing else reads the environment.
 """
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from .errors import ConfigError
+from .schemas.pictures import DEFAULT_PROMPTS, prompt_problem
 
 __all__ = ["CONFIG_FILE", "ENV_PREFIX", "LoadedSettings", "Settings", "load_settings", "masked"]
 
@@ -56,6 +59,26 @@ class Settings(BaseSettings):
     )
     class_prompt: str | None = Field(None, description="Put before class texts in place of the model's own prompt.")
     item_prompt: str | None = Field(None, description="Put before item texts in place of the model's own prompt.")
+    image_encoder: str | None = Field(
+        None,
+        description="Preset, architecture/tag, hf-hub:model or local-dir:folder of the encoder of pictures.",
+    )
+    image_prompts: Annotated[tuple[str, ...], NoDecode] = Field(
+        DEFAULT_PROMPTS,
+        min_length=1,
+        description="What texts are put into before they are compared with pictures; each has one {}.",
+    )
+    picture_max_mb: float = Field(20.0, gt=0, le=1000, description="Largest file of a picture, in megabytes.")
+    picture_max_megapixels: float = Field(
+        50.0, gt=0, le=1000, description="Most pixels of a picture, in millions; decoding takes 5 bytes for each."
+    )
+    picture_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders that pictures may be in besides that of the file that names them."
+    )
+    picture_urls: str = Field(
+        "off",
+        description="Which pictures are fetched from the web: off, public, or hosts with commas between them.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where the encoder runs.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -72,6 +95,24 @@ class Settings(BaseSettings):
         "auto",
         description="Who finds the nearest classes: Milvus, or the exact in-process mirror of its vectors.",
     )
+
+    @field_validator("image_prompts", mode="before")
+    @classmethod
+    def _one_prompt_or_a_list(cls, value: Any) -> Any:
+        return _listed(value, separator=None)
+
+    @field_validator("picture_roots", mode="before")
+    @classmethod
+    def _one_folder_or_several(cls, value: Any) -> Any:
+        return _listed(value, separator=os.pathsep)
+
+    @field_validator("image_prompts")
+    @classmethod
+    def _with_a_place_for_the_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        problem = next(filter(None, map(prompt_problem, value)), "")
+        if problem:
+            raise ValueError(problem)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +177,18 @@ def masked(settings: Settings, name: str) -> str:
     if name == "uri" and "@" in value and "://" in value:
         scheme, _, rest = value.partition("://")
         return f"{scheme}://**********@{rest.rpartition('@')[2]}"
+    if isinstance(value, tuple):
+        return json.dumps([str(one) for one in value], ensure_ascii=False) if value else ""
     return "" if value is None else str(value)
+
+
+def _listed(value: Any, separator: str | None) -> Any:
+    """A list that the environment can only give as a text: as JSON, with separators, or as its one element."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [one for one in value.split(separator) if one] if separator else [value]
 
 
 def _config_path(config: str | Path | None) -> Path | None:

@@ -5,8 +5,6 @@ prompts, dimension, normalisation and the class of precision. It does not cover 
 was named, so that a folder, a package and the hub give the same space for the same model.
 """
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, Final
 from ..errors import EncoderError
 from ..schemas.records import Role
 from ..schemas.spaces import Space
+from .files import file_digest, json_digest, read_json, read_optional, tokenizer_digest
 from .resolve import ModelFolder
 
 __all__ = ["TextModel", "describe"]
@@ -29,23 +28,11 @@ _VOLATILE: Final = {
 }
 """Keys of config.json that name things or libraries and change no vector."""
 
-_TOKENIZING: Final = {
-    "tokenizer_config.json": (
-        "add_bos_token", "add_eos_token", "add_prefix_space", "do_lower_case", "keep_accents", "legacy",
-        "remove_space", "strip_accents", "tokenize_chinese_chars",
-    ),
-    "sentence_bert_config.json": ("do_lower_case",),
-}  # fmt: skip
-"""Keys by file that change what tokenizer.json does to a text; the rest are names and paths, and special tokens,
-which it has too."""
-
 _ENDLESS: Final = 1_000_000
 """Tokenizers without a limit name one that is far above this."""
 
 _PRECISION: Final = "full"
 """float32 and the equivalent bfloat16 autocast; quantised weights would be another class and another space."""
-
-_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +63,7 @@ def describe(folder: ModelFolder, *, class_prompt: str | None = None, item_promp
     Raises:
         EncoderError: The files are incomplete, or the weights are in a format that could run code.
     """
-    config = _json(folder.path / "config.json")
+    config = read_json(folder.path / "config.json")
     modules = _modules(folder.path)
     prompts = _prompts(folder, class_prompt, item_prompt)
     max_tokens = _max_tokens(folder, config)
@@ -84,8 +71,8 @@ def describe(folder: ModelFolder, *, class_prompt: str | None = None, item_promp
     details: dict[str, Any] = {
         "model": folder.model,
         "weights": _weights_digest(folder.path),
-        "config": _digest({key: value for key, value in config.items() if key not in _VOLATILE}),
-        "tokenizer": _tokenizer_digest(folder.path),
+        "config": json_digest({key: value for key, value in config.items() if key not in _VOLATILE}),
+        "tokenizer": tokenizer_digest(folder.path),
         "modules": modules,
         "max_tokens": max_tokens,
         "class_prompt": prompts[Role.CLASS],
@@ -94,28 +81,11 @@ def describe(folder: ModelFolder, *, class_prompt: str | None = None, item_promp
         "normalised": True,
         "precision": _PRECISION,
     }
-    fingerprint = _digest({key: value for key, value in details.items() if key != "model"})
+    fingerprint = json_digest({key: value for key, value in details.items() if key != "model"})
     # Named after what is in the files: collections are found by this name, whatever the model was asked for as.
     slug = re.sub(r"[^a-z0-9]+", "_", str(config.get("model_type") or "text").lower()).strip("_")[:40]
     space = Space(f"{slug or 'text'}_{dim}_{fingerprint[:10]}", "text", dim, fingerprint, folder.asked, details)
     return TextModel(folder, space, max_tokens, prompts)
-
-
-def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"cannot read {path.name} of the model in {path.parent}: {error}"
-        raise EncoderError(message, hint="Download the model again; the folder is incomplete.") from error
-    return dict(data) if isinstance(data, dict) else {"modules": data}
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return _json(path) if path.is_file() else {}
 
 
 def _modules(folder: Path) -> list[dict[str, Any]]:
@@ -124,14 +94,14 @@ def _modules(folder: Path) -> list[dict[str, Any]]:
         return [_pooling({})]
     described: list[dict[str, Any]] = []
     for module in _listed_modules(folder / "modules.json")[1:]:
-        settings = _optional(folder / module["path"] / "config.json")
+        settings = read_optional(folder / module["path"] / "config.json")
         kind = module["type"].rpartition(".")[2]
         described.append(_pooling(settings) if kind == "Pooling" else {"type": kind, **settings})
     return described
 
 
 def _listed_modules(path: Path) -> list[dict[str, str]]:
-    listed = _json(path).get("modules")
+    listed = read_json(path).get("modules")
     if not listed or not isinstance(listed, list):
         message = f"{path} lists no modules"
         raise EncoderError(message, hint="Download the model again; the file is damaged.")
@@ -181,11 +151,11 @@ def _dim(config: dict[str, Any], modules: list[dict[str, Any]]) -> int:
 def _max_tokens(folder: ModelFolder, config: dict[str, Any]) -> int:
     if folder.preset:
         return folder.preset.max_tokens
-    limit = _optional(folder.path / "sentence_bert_config.json").get("max_seq_length")
+    limit = read_optional(folder.path / "sentence_bert_config.json").get("max_seq_length")
     if limit:
         return int(limit)
     # Where newer versions of sentence-transformers save it; they take the lower of the two as well.
-    own = _optional(folder.path / "tokenizer_config.json")
+    own = read_optional(folder.path / "tokenizer_config.json")
     limits = own.get("model_max_length"), config.get("max_position_embeddings")
     return min((one for one in limits if isinstance(one, int) and 0 < one < _ENDLESS), default=512)
 
@@ -194,7 +164,7 @@ def _prompts(folder: ModelFolder, class_prompt: str | None, item_prompt: str | N
     if folder.preset:
         own = {Role.CLASS: folder.preset.class_prompt, Role.ITEM: folder.preset.item_prompt}
     else:
-        stored = _optional(folder.path / "config_sentence_transformers.json").get("prompts") or {}
+        stored = read_optional(folder.path / "config_sentence_transformers.json").get("prompts") or {}
         document = stored.get("document") or stored.get("passage") or ""
         own = {Role.CLASS: document, Role.ITEM: stored.get("query") or ""}
     given = {Role.CLASS: class_prompt, Role.ITEM: item_prompt}
@@ -208,31 +178,4 @@ def _weights_digest(folder: Path) -> str:
         found = f"only {', '.join(unsafe)}, a format that can run code when it is loaded" if unsafe else "no weights"
         message = f"the model folder {folder} has {found}"
         raise EncoderError(message, hint="Use a model with model.safetensors; many repositories offer one.")
-    return _digest([[path.relative_to(folder).as_posix(), _file_digest(path)] for path in files])
-
-
-def _tokenizer_digest(folder: Path) -> str:
-    names = ("tokenizer.json",) if (folder / "tokenizer.json").is_file() else (
-        "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model",
-    )  # fmt: skip
-    found = [[name, _file_digest(folder / name)] for name in names if (folder / name).is_file()]
-    if not found:
-        message = f"the model folder {folder} has no tokenizer"
-        raise EncoderError(message, hint="Download the model again; tokenizer.json is missing.")
-    settings = {name: _optional(folder / name) for name in _TOKENIZING}
-    chosen = [[name, key, settings[name].get(key)] for name, keys in _TOKENIZING.items() for key in keys]
-    # Absent, null and, in the second file, false mean the same.
-    given = [one for one in chosen if one[2] or (one[2] is False and one[0] == "tokenizer_config.json")]
-    return _digest([*found, *given])
-
-
-def _file_digest(path: Path) -> str:
-    # The hub cache names large files by their SHA-256, which saves reading gigabytes at every start.
-    blob = path.resolve()
-    if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
-        return blob.name
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return json_digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])

@@ -14,7 +14,8 @@ class Space:
 
     Attributes:
         name: Readable and unique, safe as part of a collection name.
-        kind: ``text`` for an encoder of texts, ``precomputed`` for vectors that come in ready-made.
+        kind: ``text`` for an encoder of texts, ``image`` for one of pictures and texts, ``precomputed`` for
+            vectors that come in ready-made.
         dim: Length of a vector.
         fingerprint: SHA-256 over everything that changes a vector, 64 hexadecimal digits.
         encoder: What to give as the encoder to get this space again; empty for a precomputed one.

@@ -17,9 +17,11 @@ import pytest
 
 from nearclass import errors
 from nearclass.cli.app import cli, run
+from nearclass.encoders.image_presets import IMAGE_PRESETS
 from nearclass.encoders.presets import TEXT_PRESETS
 from nearclass.ingest.sources.rows import Code
 from nearclass.ingest.taxonomy import _LISTS
+from nearclass.schemas.pictures import PictureCode
 from nearclass.schemas.taxonomy import ProblemCode
 from nearclass.settings import ENV_PREFIX, Settings
 
@@ -260,9 +262,29 @@ def test_every_preset_is_documented_as_it_is(name):
     assert f"| {' | '.join(map(str, cells))} |" in (DOCS / "configuration.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", IMAGE_PRESETS)
+def test_every_preset_of_pictures_is_documented_as_it_is(name):
+    one = IMAGE_PRESETS[name]
+    size = f"{one.parameters_m:g} M"
+    cells = (
+        f"`{name}`",
+        one.model,
+        one.dim,
+        one.image_size,
+        one.max_tokens,
+        size,
+        one.languages,
+        one.licence,
+        one.note,
+    )
+    assert f"| {' | '.join(map(str, cells))} |" in (DOCS / "configuration.md").read_text(encoding="utf-8")
+
+
 def reject_codes() -> set[str]:
     """Every code that the readers and writers can give, read out of their source."""
-    codes = {code.value for code in Code} | set(get_args(ProblemCode)) | {f"bad_{name}" for name in _LISTS}
+    codes = (
+        {code.value for code in (*Code, *PictureCode)} | set(get_args(ProblemCode)) | {f"bad_{name}" for name in _LISTS}
+    )
     for path in (ROOT / "ingest").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

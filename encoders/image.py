@@ -1,0 +1,154 @@
+"""The image encoder: an open_clip model, pictures and texts to unit vectors of one space."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import EncoderError
+from ..schemas.records import Role
+from ..schemas.spaces import Space
+from . import precision
+from .base import Encoded
+from .image_loading import LoadedImageModel, Prepared, load_image_model, picture_steps
+from .image_model import ImageModel
+
+__all__ = ["ImageEncoder", "Picture", "Prepared"]
+
+_log = logging.getLogger(__name__)
+
+_PICTURES_PER_BATCH: Final = {"cpu": 32}
+_GPU_PICTURES_PER_BATCH: Final = 256
+
+Picture = Image.Image | Prepared
+_K = TypeVar("_K")
+_T = TypeVar("_T")
+
+
+class ImageEncoder:
+    """Pictures and texts to unit vectors; the model is loaded when first needed; for several threads."""
+
+    def __init__(
+        self, model: ImageModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        self._model = model
+        self._wanted_device = device
+        self._wanted_precision = precision
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._steps_lock = threading.Lock()
+        self._loaded: LoadedImageModel | None = None
+        self._steps: Callable[[Image.Image], Image.Image] | None = None
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors, of pictures and of texts; known without loading the model."""
+        return self._model.space
+
+    @property
+    def running(self) -> str:
+        """Device and arithmetic in use, such as ``cpu float32``; loads the model."""
+        with self._lock:
+            loaded = self._load()
+        return f"{loaded.device} {'bfloat16' if loaded.bfloat16 else 'float32'}"
+
+    def prepare(self, picture: Image.Image) -> Prepared:
+        """The picture in the size and form that the model reads, shape (height, width, 3), uint8.
+
+        It is open_clip's own preprocessing up to the pixels; scaling and normalising come with the batch. It needs no
+        model and is meant to run in the threads that decode.
+
+        Raises:
+            EncoderError: open_clip would prepare pictures in another way than the model's makers say.
+        """
+        if self._steps is None:
+            with self._steps_lock:
+                self._steps = self._steps or picture_steps(self._model.preprocessing)
+        return np.asarray(self._steps(picture.convert("RGB")))
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:  # noqa: ARG002 - both roles are encoded alike
+        """Vectors of the texts, in their order, to compare with vectors of pictures.
+
+        Each text is put into every prompt, and the unit vectors are averaged and brought to unit length. Both roles are
+        treated alike: whether a text describes a class or is what somebody looks for, it is compared with pictures, and
+        near pictures lie texts that read like captions.
+
+        Raises:
+            EncoderError: The model cannot be loaded, or gave something that is not a finite vector.
+        """
+        if not texts:
+            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+        prompted = [prompt.replace("{}", text) for text in texts for prompt in self._model.prompts]
+        vectors, truncated = self._run(lambda loaded: loaded.encode_texts(prompted), f"{len(texts)} texts")
+        shape = (len(texts), len(self._model.prompts), -1)
+        mean: NDArray[np.float32] = vectors.reshape(shape).mean(axis=1)
+        cut = np.asarray(truncated.reshape(shape[:2]).any(axis=1), np.bool_)
+        return Encoded(_unit(mean), cut)
+
+    def encode_pictures(self, pictures: Iterable[Picture]) -> NDArray[np.float32]:
+        """Vectors of the pictures, in their order; shape (n, dim), float32, every row of unit length.
+
+        Args:
+            pictures: Pictures, or what ``prepare`` made of them; they are taken a batch at a time.
+
+        Raises:
+            EncoderError: The model cannot be loaded, or gave something that is not a finite vector.
+        """
+        found = [vector for _, vector in self.stream((None, picture) for picture in pictures) if vector is not None]
+        return np.stack(found) if found else np.empty((0, self.space.dim), np.float32)
+
+    def stream(self, pictures: Iterable[tuple[_K, Picture | None]]) -> Iterator[tuple[_K, NDArray[np.float32] | None]]:
+        """Each key with the vector of its picture, shape (dim,), or with None where there is no picture; in order.
+
+        Pictures are taken a batch at a time. With ``PictureLoader.prepare_all`` before it, the next batches are read,
+        decoded and prepared in threads while the model computes.
+
+        Raises:
+            EncoderError: As ``encode_pictures``.
+        """
+        size: int | None = None
+        rest = iter(pictures)
+        while batch := list(islice(rest, size or 1)):
+            size = size or self._run(lambda loaded: _PICTURES_PER_BATCH.get(loaded.device, _GPU_PICTURES_PER_BATCH), "")
+            yield from self._encoded(batch)
+
+    def _encoded(self, batch: Sequence[tuple[_K, Picture | None]]) -> Iterator[tuple[_K, NDArray[np.float32] | None]]:
+        ready = [one if isinstance(one, np.ndarray) else self.prepare(one) for _, one in batch if one is not None]
+        vectors: Iterator[NDArray[np.float32]] = iter(())
+        if ready:
+            found = self._run(lambda loaded: loaded.encode_pictures(np.stack(ready)), f"{len(ready)} pictures")
+            vectors = iter(_unit(found))
+        for key, picture in batch:
+            yield key, None if picture is None else next(vectors)
+
+    def _run(self, step: Callable[[LoadedImageModel], _T], what: str) -> _T:
+        with self._lock:
+            loaded = self._load()
+            try:
+                return step(loaded)
+            except (RuntimeError, IndexError) as error:
+                message = f"the model failed on {what}: {type(error).__name__}: {error}"
+                hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
+                raise EncoderError(message, hint=hint) from error
+
+    def _load(self) -> LoadedImageModel:
+        if self._loaded is None:
+            loaded = load_image_model(self._model, self._wanted_device, self._threads)
+            loaded.bfloat16 = precision.choose(self._wanted_precision, loaded.device, loaded.probe)
+            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
+            self._loaded = loaded
+        return self._loaded
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(norms).all() and (norms > 0).all()):
+        message = "the model gave a vector that is zero or not finite"
+        raise EncoderError(message, hint="Run `nearclass doctor`; the model's files may be damaged.")
+    unit: NDArray[np.float32] = vectors / norms
+    return unit
