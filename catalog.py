@@ -41,6 +41,8 @@ from .store.learned import Learned
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
+from .tuning import TuningReport, tune
+from .tuning_inputs import stored_texts
 
 __all__ = ["Catalog", "Items"]
 
@@ -340,6 +342,31 @@ class Catalog:
             NearclassError: There is neither an item nor a label.
         """
         return self.learning.learn(list(labelled), dry_run=dry_run)
+
+    def tune(
+        self,
+        labelled: Iterable[Labelled],
+        folder: str | Path,
+        *,
+        seed: int = 0,
+        on_step: Callable[[int, int], None] = lambda _done, _steps: None,
+    ) -> TuningReport:
+        """Train a copy of the encoder on labels; in ``folder`` if better on held-out ones. Nothing stored changes.
+
+        Args:
+            labelled: Items with the ids of their classes.
+            folder: Not there yet, or empty; afterwards the name of an encoder.
+            seed: Of the training.
+            on_step: Called after each step of training with its number and how many there are.
+
+        Raises:
+            UsageError: The folder is in use, or there are too few labels to hold any out.
+            EncoderError: The encoder is no text model with files, or cannot be trained.
+            EmptyTaxonomyError: There is no class.
+        """
+        items = stored_texts(self.store, self._live_space(None).place.items)
+        given = (self._encoders.current(), self.classes.taxonomy, list(labelled), folder, self.settings)
+        return tune(*given, items=items, seed=seed, on_step=on_step)
 
     def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
         """The stored vector, shape (dim,), of each class that may be answered, by id; of the text or a named space.

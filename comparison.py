@@ -1,11 +1,12 @@
 """Encoders beside each other, on a user's own labelled items; in memory, and nothing stored is touched.
 
 Each encoder embeds the classes and the items once; then every variant makes class vectors of them, and an exact search
-answers. All variants are judged on the same rows: those that none of them was shown a label of.
+answers. All variants are judged on the same rows: those that none of them was shown a label of, and that no encoder was
+trained on.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoders.fingerprint import TextModel, describe
+from .encoders.fingerprint import describe
 from .encoders.resolve import ModelFolder, resolve
 from .encoders.text import TextEncoder
+from .encoders.tuned import Tuned, read_tuned, text_digest
 from .errors import EmptyTaxonomyError, EncoderError, UsageError
 from .ingest.labelled import Labelled
 from .learn import metrics
@@ -50,6 +52,8 @@ class ComparedRow:
         texts_per_s: Items embedded in a second on this machine, loading excluded.
         device: Device and arithmetic they were embedded with.
         languages: That the model is made for, where known.
+        tuned_on: How many labels the encoder was trained on; None where it is as its authors made it.
+        left_out: Rows that are not judged because one of the encoders was trained on them.
         error: Why the encoder could not be used; empty where it could.
     """
 
@@ -65,6 +69,8 @@ class ComparedRow:
     texts_per_s: int | None = None
     device: str = ""
     languages: str = ""
+    tuned_on: int | None = None
+    left_out: int = 0
     error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +88,8 @@ class Comparison:
         items: Texts of the labelled items.
         truths: The classes any of which is right, by item; none for an item out of scope.
         shown: By number of labels a class, the labels that variants are shown; places in ``class_ids`` or -1.
-        judged: Places of the items that no variant is shown the label of.
+        judged: Places of the items that no variant is shown the label of, and no encoder was trained on.
+        left_out: How many an encoder was trained on.
     """
 
     class_ids: tuple[str, ...]
@@ -91,14 +98,28 @@ class Comparison:
     truths: tuple[frozenset[str], ...]
     shown: dict[int, NDArray[np.int64]]
     judged: tuple[int, ...]
+    left_out: int
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, labelled: Sequence[Labelled], variants: Sequence[Variant]) -> "Comparison":
+    def of(
+        cls,
+        taxonomy: Taxonomy,
+        labelled: Sequence[Labelled],
+        variants: Sequence[Variant],
+        trained_on: Collection[str] = (),
+    ) -> "Comparison":
         """Draw the labels that variants are shown, the same for every encoder.
+
+        Args:
+            taxonomy: The classes.
+            labelled: Items with text, and the classes that are right.
+            variants: What is compared.
+            trained_on: Digests of texts that an encoder was trained on. They are shown before others, so that all
+                encoders learn from the same labels.
 
         Raises:
             EmptyTaxonomyError: There is no class to answer.
-            UsageError: There is no labelled row in scope.
+            UsageError: There is no labelled row in scope, or none that encoders were not trained on.
         """
         class_ids = tuple(taxonomy.assignable())
         if not class_ids:
@@ -112,15 +133,21 @@ class Comparison:
             message = "encoders cannot be compared: no labelled row has a class that may be answered"
             raise UsageError(message, hint="Rows need a `label` column with a class id, path or name.")
         places = np.array([place_of[min(truth)] if truth else -1 for truth in truths], np.int64)
-        shown = {shots: draw_labels(places, shots) for shots in {one.shots for one in variants}}
-        seen = np.max([*shown.values(), np.full(len(places), -1, np.int64)], axis=0) >= 0
+        texts = tuple(item_text(row.item) for row in rows)
+        trained = np.array([text_digest(text) in trained_on for text in texts])
+        shown = {shots: draw_labels(places, shots, first=trained) for shots in {one.shots for one in variants}}
+        seen = (np.max([*shown.values(), np.full(len(places), -1, np.int64)], axis=0) >= 0) | trained
+        if trained.any() and not ((places >= 0) & ~seen).any():
+            message = "encoders cannot be compared: no labelled row is left that none of them was trained on"
+            raise UsageError(message, hint="Give labels that `nearclass learn --encoder` was not given.")
         return cls(
             class_ids,
             tuple(tuple(evidence_texts(taxonomy, class_id)) for class_id in class_ids),
-            tuple(item_text(row.item) for row in rows),
+            texts,
             truths,
             shown,
             tuple(np.flatnonzero(~seen).tolist()),
+            int(trained.sum()),
         )
 
 
@@ -145,23 +172,46 @@ def compare_encoders(
 
     Raises:
         EmptyTaxonomyError: There is no class to answer.
-        UsageError: There is no labelled row in scope.
+        UsageError: There is no labelled row in scope, or none that encoders were not trained on.
     """
-    given = Comparison.of(taxonomy, labelled, variants)
-    for name in dict.fromkeys(names):
+    found = {name: _found(name, settings) for name in dict.fromkeys(names)}
+    tuned = [one.tuned for one in found.values() if isinstance(one, _Found) and one.tuned]
+    given = Comparison.of(taxonomy, labelled, variants, {text for one in tuned for text in one.texts})
+    for name, one in found.items():
         on_encoder(name)
-        try:
-            model = describe(resolve(name, offline=settings.offline))
-            encoder = TextEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
-            rows = _rows(name, model, encoder, given, variants)
-        except EncoderError as error:
-            rows = [ComparedRow(name, error=error.message)]
-        yield from rows
+        yield from _rows_or_reason(name, one, settings, given, variants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    folder: ModelFolder
+    tuned: Tuned | None
+
+
+def _found(name: str, settings: Settings) -> _Found | EncoderError:
+    try:
+        folder = resolve(name, offline=settings.offline)
+        return _Found(folder, read_tuned(folder.path))
+    except EncoderError as error:
+        return error
+
+
+def _rows_or_reason(
+    name: str, found: _Found | EncoderError, settings: Settings, given: Comparison, variants: Sequence[Variant]
+) -> list[ComparedRow]:
+    if isinstance(found, EncoderError):
+        return [ComparedRow(name, error=found.message)]
+    try:
+        return _rows(name, found, settings, given, variants)
+    except EncoderError as error:
+        return [ComparedRow(name, error=error.message)]
 
 
 def _rows(
-    name: str, model: TextModel, encoder: TextEncoder, given: Comparison, variants: Sequence[Variant]
+    name: str, found: _Found, settings: Settings, given: Comparison, variants: Sequence[Variant]
 ) -> list[ComparedRow]:
+    model = describe(found.folder)
+    encoder = TextEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
     evidence = _evidence(encoder, given)
     device = encoder.running
     started = time.perf_counter()
@@ -180,6 +230,8 @@ def _rows(
                 texts_per_s=round(len(given.items) / max(seconds, 1e-9)),
                 device=device,
                 languages=model.folder.preset.languages if model.folder.preset else "",
+                tuned_on=found.tuned.labels if found.tuned else None,
+                left_out=given.left_out,
             )
         )
     return rows

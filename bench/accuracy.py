@@ -2,7 +2,7 @@
 
 Everything goes through the functions that a catalogue uses: evidence texts to class vectors, lexical profiles,
 ``learner.learn`` on a lesson, and the scores of what was learnt. The encoder is the default one and is never trained,
-but by SetFit.
+but by SetFit and where ``--tune`` names a set and a number of labels.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from common import Options, Table, main
-from labelled import peers, sets
+from labelled import peers, sets, tuned
 from labelled.draws import POOL, Draw, few_of_each, in_all
 from labelled.figures import Sheet
 from labelled.sets import Floats, LabelledSet, Rows
@@ -23,13 +23,14 @@ LABELS_A_CLASS = (1, 5, 20)
 LABELS = 4000
 SEEDS = 5
 ROUTER_S = 1200.0
-SETFIT_ON = f"{INTENTS[0]}:5"
+SETFIT_ON = TUNE_ON = f"{INTENTS[0]}:5"
 SETFIT_S = 360.0
 PAIRS_A_LABEL = 20
 """Contrastive pairs that SetFit makes of each label, ``num_iterations``: the value of its paper."""
 
-NAME, ROUTER, LOGISTIC, SETFIT, OURS = (
+NAME, ROUTER, LOGISTIC, SETFIT, OURS, TUNED = (
     "name cosine", "semantic-router 1.1.1", "logistic regression", "SetFit 1.2.0, encoder trained", "nearclass",
+    "nearclass, encoder trained",
 )  # fmt: skip
 
 
@@ -87,10 +88,13 @@ def few_labels(found: list[LabelledSet], options: Options) -> Table:
                 _compare(sheet, draw, f"{k} a class", options, seed)
                 if seed == 0 and f"{one.name}:{k}" in options.more.setfit:
                     _ask_setfit(sheet, draw, f"{k} a class", options)
+                if seed == 0:
+                    _tune(sheet, draw, f"{k} a class", k, options)
     notes = [
         f"{_spread(options)} nearclass also learns from the training rows without a label.",
         "Logistic regression and the router have the class names as examples too; SetFit has the labels alone.",
         f"SetFit: {PAIRS_A_LABEL} pairs a label, one epoch, on {', '.join(options.more.setfit)}.",
+        f"Encoder trained by nearclass, first draw: on {', '.join(options.more.tune)}.",
     ]
     return sheet.table("A few labels a class, unlabelled items", chosen, notes)
 
@@ -104,6 +108,8 @@ def many_labels(found: list[LabelledSet], options: Options) -> Table:
         for seed in range(_seeds(options)):
             draw = in_all(one, amount, seed)
             _compare(sheet, draw, "", options, seed, both=True)
+            if seed == 0:
+                _tune(sheet, draw, "", amount, options, both=True)
     notes = [
         f"{_spread(options)} Labels are drawn from items with one right class.",
         f"Learnt from, judged: {POOL:,} random rows of bigbasket, the rest; training, validation rows of mwpd_gpc;",
@@ -190,6 +196,13 @@ def _ask_setfit(sheet: Sheet, draw: Draw, amount: str, options: Options) -> None
     _note(sheet, SETFIT, draw, answers, amount)
 
 
+def _tune(sheet: Sheet, draw: Draw, amount: str, labels: int, options: Options, *, both: bool = False) -> None:
+    if options.quick or f"{draw.one.name}:{labels}" not in options.more.tune:
+        return
+    told = tuned.trained(draw)
+    _judge(sheet, TUNED, told, _learnt_scores(told, np.empty(0, np.int64))[0], amount=amount, both=both)
+
+
 # Figures
 
 
@@ -261,6 +274,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=SETTINGS, metavar="SETTING", help=", ".join(SETTINGS))
     parser.add_argument("--no-peers", action="store_true", help="only what needs no environment of its own")
     parser.add_argument("--setfit", nargs="+", default=[SETFIT_ON], metavar="SET:K", help=f"default {SETFIT_ON}")
+    parser.add_argument("--tune", nargs="*", default=[TUNE_ON], metavar="SET:LABELS", help=f"default {TUNE_ON}")
     parser.add_argument("--setfit-s", type=float, default=SETFIT_S, help=f"its time limit (default {SETFIT_S:.0f})")
 
 

@@ -21,7 +21,7 @@ _TABLE: Final = (
     "encoder", "variant", "n", "accuracy", "top5", "macro_f1", "oos_auroc", "dim", "size_mb", "texts_per_s",
     "languages",
 )  # fmt: skip
-_CSV: Final = (*_TABLE, "device", "error")
+_CSV: Final = (*_TABLE, "tuned_on", "left_out", "device", "error")
 
 
 @click.command("evaluate")
@@ -84,27 +84,36 @@ def _compare(catalog: Catalog, labelled: list[Labelled], names: list[str], outpu
     found = compare_encoders(names, catalog.classes.taxonomy, labelled, catalog.settings, on_encoder=_say_encoder)
     unusable: dict[str, str] = {}
     used = False
+    left_out = 0
 
     def rows() -> Iterator[dict[str, Any]]:
-        nonlocal used
+        nonlocal used, left_out
         for row in found:
             if row.error:
                 unusable[row.encoder] = row.error
             used = used or not row.error
+            left_out = max(left_out, row.left_out)
             yield row.to_dict()
 
     if out.format == "table":
         listed = list(rows())
         # The reason has no room in a column, and most columns of AUROC would be empty.
         shown = [name for name in _TABLE if name != "oos_auroc" or any(row[name] is not None for row in listed)]
-        out.write(({**row, "variant": row["variant"] or "cannot be used"} for row in listed), shown)
+        out.write(map(_in_words, listed), shown)
         for name, reason in unusable.items():
             note(f"{name}: {reason}")
     else:
         out.write(rows(), _CSV)
+    if left_out:
+        note(f"{left_out} rows are not judged, for any encoder: one of them was trained on these")
     if not used:
         message = f"none of the encoders could be used: {', '.join(names)}"
         raise EncoderError(message, hint="Each row has its reason; `nearclass doctor` checks the rest.")
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    tuned = "" if row["tuned_on"] is None else " (fine-tuned)"
+    return {**row, "encoder": row["encoder"] + tuned, "variant": row["variant"] or "cannot be used"}
 
 
 def _say_encoder(name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
@@ -10,6 +12,8 @@ from .common import App, Input, Rows, end_with_rejects, format_option, input_opt
 from .labels import labels_option, read_labels
 
 if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..ingest.labelled import Labelled
     from ..ingest.learning import Learning, Outcome
 
 __all__ = ["command"]
@@ -30,6 +34,12 @@ _SHOWN_MOVES: Final = 20
     metavar="VERSION",
     help="Take a stored version into use instead; 0 stands for class texts alone.",
 )
+@click.option(
+    "--encoder",
+    "folder",
+    metavar="FOLDER",
+    help="Train a copy of the encoder on the labels instead, and keep it there if it is better on held-out ones.",
+)
 @input_options
 @format_option
 @pass_app
@@ -39,6 +49,7 @@ def command(
     dry_run: bool,
     listing: bool,
     wanted: int | None,
+    folder: str | None,
     *,
     given: Input,
     output: str | None,
@@ -49,14 +60,7 @@ def command(
 
     Example: nearclass learn --dry-run
     """
-    from ..errors import UsageError  # noqa: PLC0415
-
-    if given.space is not None:
-        message = "learn works in the text space"
-        raise UsageError(message, hint="Leave --space off.")
-    if listing + (wanted is not None) + (dry_run or bool(paths)) > 1:
-        message = "--versions and --rollback go neither together nor with --labels or --dry-run"
-        raise UsageError(message, hint="Give one of them.")
+    _check(given, paths, folder, dry_run=dry_run, instead=listing + (wanted is not None))
     with app.open() as catalog:
         if listing:
             _list(catalog.learning, output)
@@ -67,12 +71,53 @@ def command(
             note_stale(catalog.stale_items())
             return
         labelled, rejected = read_labels(catalog, paths, given)
+        if folder is not None:
+            _tune(catalog, labelled, folder, output)
+            end_with_rejects(rejected, given.rejects)
+            return
         before = catalog.learning.active_version()
         outcome = catalog.learn(labelled, dry_run=dry_run)
         _show(outcome, output, before, dry_run=dry_run)
         if outcome.version is not None:
             note_stale(catalog.stale_items())
     end_with_rejects(rejected, given.rejects)
+
+
+def _check(given: Input, paths: tuple[str, ...], folder: str | None, *, dry_run: bool, instead: int) -> None:
+    """Refuse options that do not fit together; ``instead`` is how many of --versions and --rollback there are."""
+    from ..errors import UsageError  # noqa: PLC0415
+
+    if given.space is not None:
+        message = "learn works in the text space"
+        raise UsageError(message, hint="Leave --space off.")
+    if folder is not None and (dry_run or instead):
+        message = "--encoder goes neither with --dry-run nor with --versions or --rollback"
+        raise UsageError(message, hint="Training an encoder changes nothing in the catalogue.")
+    if folder is not None and not paths:
+        message = "--encoder needs labels to train on"
+        raise UsageError(message, hint="Give them with --labels FILE.")
+    if instead + (dry_run or bool(paths)) > 1:
+        message = "--versions and --rollback go neither together nor with --labels or --dry-run"
+        raise UsageError(message, hint="Give one of them.")
+
+
+def _tune(catalog: Catalog, labelled: list[Labelled], folder: str, output: str | None) -> None:
+    report = catalog.tune(labelled, folder, on_step=_say_step)
+    found = report.to_dict()
+    rows = Rows(output)
+    rows.one({name: value for name, value in found.items() if value is not None} if rows.format == "table" else found)
+    if report.folder is None:
+        note(f"not kept: {report.reason}")
+        return
+    source, kept = shlex.quote(report.source), shlex.quote(report.folder)
+    note(f"kept in {report.folder}; next: nearclass evaluate --encoders {source},{kept} --labels FILE")
+    note(f"to use it, set NEARCLASS_TEXT_ENCODER={kept}, name a new --catalog, import the classes and ingest again")
+
+
+def _say_step(done: int, steps: int) -> None:
+    if sys.stderr.isatty():
+        end = "\r\x1b[K" if done == steps else ""
+        click.echo(f"\r\x1b[Ktraining: {done} of {steps} steps{end}", nl=False, err=True)
 
 
 def _list(learning: Learning, output: str | None) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-__all__ = ["TextEncoder"]
+__all__ = ["TextEncoder", "load_model", "own_tokenizer", "set_environment", "usable_cores", "usable_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,11 @@ class TextEncoder:
         return self._model.space
 
     @property
+    def model(self) -> TextModel:
+        """The model on disk."""
+        return self._model
+
+    @property
     def running(self) -> str:
         """Device and arithmetic in use, such as ``cpu float32``; loads the model."""
         with self._lock:
@@ -75,8 +80,8 @@ class TextEncoder:
 
     def _load(self) -> "_Loaded":
         if self._loaded is None:
-            _set_environment()
-            loaded = _Loaded(self._model, _device(self._wanted_device), self._threads)
+            set_environment()
+            loaded = _Loaded(self._model, usable_device(self._wanted_device), self._threads)
             loaded.bfloat16 = precision.choose(self._wanted_precision, loaded.device, loaded.probe)
             _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
             self._loaded = loaded
@@ -91,8 +96,8 @@ class _Loaded:
         self.bfloat16 = False
         self._dim = model.space.dim
         self._max_tokens = model.max_tokens
-        self._transformer = _load_model(model, device, threads)
-        self._tokenizer = _own_tokenizer(self._transformer, model.max_tokens)
+        self._transformer = load_model(model, device, threads)
+        self._tokenizer = own_tokenizer(self._transformer, model.max_tokens)
         self._pad = int(self._transformer.tokenizer.pad_token_id or 0)
         self._segments = "token_type_ids" in self._transformer.tokenizer.model_input_names
         self._tokens_per_batch = batching.TOKENS_PER_BATCH if device == "cpu" else _GPU_TOKENS_PER_BATCH
@@ -151,7 +156,12 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def _device(wanted: str) -> str:
+def usable_device(wanted: str) -> str:
+    """``cpu``, ``cuda`` or ``mps``: the one that is wanted, or with ``auto`` the best there is.
+
+    Raises:
+        EncoderError: There is none of this kind here.
+    """
     import torch  # noqa: PLC0415
 
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -163,7 +173,7 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _set_environment() -> None:
+def set_environment() -> None:
     """What the libraries under torch read once, when they are first loaded."""
     # Threads that wait sleep instead of spinning: with other work on the same cores the rate is three to four times
     # higher (measured on two cores); on idle ones spinning would be 8 to 15 % quicker.
@@ -172,7 +182,12 @@ def _set_environment() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
-def _load_model(model: TextModel, device: str, threads: int | None) -> "SentenceTransformer":
+def load_model(model: TextModel, device: str, threads: int | None) -> "SentenceTransformer":
+    """The model in memory, as its authors run it; ``threads`` None is every usable core.
+
+    Raises:
+        EncoderError: It cannot be loaded.
+    """
     try:
         import torch  # noqa: PLC0415
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
@@ -196,8 +211,12 @@ def _load_model(model: TextModel, device: str, threads: int | None) -> "Sentence
     return loaded.eval()
 
 
-def _own_tokenizer(model: "SentenceTransformer", max_tokens: int) -> "Tokenizer":
-    # A copy: the model changes padding and truncation of its own tokenizer whenever it is called.
+def own_tokenizer(model: "SentenceTransformer", max_tokens: int) -> "Tokenizer":
+    """A copy of the model's tokenizer that cuts at ``max_tokens``; the model changes its own whenever it is called.
+
+    Raises:
+        EncoderError: It has no fast one.
+    """
     from tokenizers import Tokenizer  # noqa: PLC0415
 
     backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)

@@ -110,13 +110,16 @@ def learnt(evidence: Sequence[ClassEvidence], items: Floats, labels: NDArray[np.
     return ClassVectors(found.vectors, found.biases)
 
 
-def draw_labels(places: NDArray[np.int64], shots: int, seed: int = 0) -> NDArray[np.int64]:
+def draw_labels(
+    places: NDArray[np.int64], shots: int, seed: int = 0, *, first: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
     """The labels that a variant is shown: at most ``shots`` of each class, and never more than half of its items.
 
     Args:
         places: Place of the class of each item, -1 for an item out of scope; shape (n,).
         shots: How many.
         seed: Of the draw.
+        first: Items that are drawn before the others of their class, shape (n,).
 
     Returns:
         ``places`` with -1 for each item that stays hidden.
@@ -126,6 +129,8 @@ def draw_labels(places: NDArray[np.int64], shots: int, seed: int = 0) -> NDArray
         2
     """
     shuffled = np.random.default_rng(seed).permutation(len(places))
+    if first is not None:
+        shuffled = shuffled[np.argsort(~first[shuffled], kind="stable")]
     drawn = np.full(len(places), -1, np.int64)
     for place in np.unique(places[places >= 0]).tolist():
         mine = shuffled[places[shuffled] == place]

@@ -1,6 +1,7 @@
 """What every test may use: the real encoder, small taxonomies, catalogues in a temporary folder."""
 
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -44,6 +45,39 @@ def real_encoder():
 def encoder(real_encoder):
     """The encoder of the tests, in whose place a module may put another."""
     return real_encoder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A folder with a transformer of one layer and random weights, which is quick and knows nothing."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    letters = [*"abcdefghijklmnopqrstuvwxyz0123456789", *(f"##{one}" for one in "abcdefghijklmnopqrstuvwxyz0123456789")]
+    words = {word: place for place, word in enumerate(["[PAD]", "[UNK]", *letters])}
+    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+        BertModel(BertConfig(vocab_size=len(words), **sizes, max_position_embeddings=64)).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    files = {
+        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]", "model_max_length": 48},
+        "sentence_bert_config.json": {"max_seq_length": 48},
+        "config_sentence_transformers.json": {"prompts": {"query": "find ", "passage": "text "}},
+        "modules.json": [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        ],
+        "1_Pooling/config.json": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
+    }  # fmt: skip
+    (folder / "1_Pooling").mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

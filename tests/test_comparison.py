@@ -1,12 +1,15 @@
 """Encoders beside each other on labelled items."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nearclass import Item, Settings
 from nearclass.comparison import compare_encoders
+from nearclass.encoders.tuned import RECORD, Tuned, text_digest, write_tuned
 from nearclass.errors import EmptyTaxonomyError, UsageError
 from nearclass.ingest.labelled import Labelled
 from nearclass.ingest.sources.rows import RawRow
@@ -119,3 +122,43 @@ def test_a_few_labels_help_on_real_requests(shared_data):
     zero, adapted, few, both = compare_encoders(["minilm"], Taxonomy(found.specs), labelled, SETTINGS)
     assert zero.accuracy < adapted.accuracy
     assert zero.accuracy < few.accuracy <= both.accuracy
+
+
+@pytest.fixture
+def tuned_model(tiny_model, tmp_path):
+    """The tiny model, which says that it was trained on these texts."""
+
+    def trained_on(*texts):
+        folder = shutil.copytree(tiny_model, tmp_path / "tuned", dirs_exist_ok=True)
+        write_tuned(folder, Tuned("minilm", "0" * 64, 0, len(texts), 20, 0.5, 0.6, tuple(map(text_digest, texts))))
+        return str(folder)
+
+    return trained_on
+
+
+def test_what_one_encoder_was_trained_on_is_judged_for_none(tiny_model, tuned_model, taxonomy, labelled):
+    names = [str(tiny_model), tuned_model(*TEXTS["boots"][:3], "a text that is not given")]
+    rows = list(compare_encoders(names, taxonomy, labelled, SETTINGS))
+    # Two labels of a class are shown: of the boots two that are known anyway.
+    assert {row.n for row in rows} == {2 + 2 + 1}
+    assert {row.left_out for row in rows} == {3}
+    assert [row.tuned_on for row in rows] == [None] * 4 + [4] * 4
+
+
+def test_without_a_tuned_encoder_every_row_is_judged(tiny_model, taxonomy, labelled):
+    (row,) = compare_encoders([str(tiny_model)], taxonomy, labelled, SETTINGS, variants=VARIANTS[:1])
+    assert (row.n, row.left_out, row.tuned_on) == (12, 0, None)
+
+
+def test_labels_that_an_encoder_has_all_seen_compare_nothing(tiny_model, tuned_model, taxonomy, labelled):
+    names = [str(tiny_model), tuned_model(*(text for texts in TEXTS.values() for text in texts))]
+    with pytest.raises(UsageError, match="no labelled row is left that none of them was trained on"):
+        list(compare_encoders(names, taxonomy, labelled, SETTINGS))
+
+
+def test_an_encoder_that_cannot_say_what_it_was_trained_on_is_not_judged(tiny_model, tuned_model, taxonomy, labelled):
+    folder = tuned_model("x")
+    Path(folder, RECORD).write_text("{", encoding="utf-8")
+    rows = list(compare_encoders([folder, str(tiny_model)], taxonomy, labelled, SETTINGS, variants=VARIANTS[:1]))
+    assert RECORD in rows[0].error
+    assert rows[1].n == 12

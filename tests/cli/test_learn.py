@@ -90,3 +90,72 @@ def test_calibrating_leaves_out_what_was_learnt_from(command):
     done = command("calibrate", "--labels", "labels.jsonl", "--precision", "0.9")
     assert done.code == 1
     assert "20" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--encoder", "made"), "--encoder needs labels"),
+        (("--encoder", "made", "--labels", "labels.jsonl", "--dry-run"), "--encoder goes neither with --dry-run"),
+        (("--encoder", "made", "--versions"), "--encoder goes neither with --dry-run nor with --versions"),
+        (("--encoder", "made", "--rollback", "0"), "--encoder goes neither with --dry-run nor with --versions"),
+    ],
+)
+def test_options_that_do_not_go_with_training_an_encoder_are_refused(run, tmp_path, arguments, said):
+    done = run("learn", *arguments, cwd=tmp_path)
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.fixture
+def tiny_command(run, tmp_path, tiny_model):
+    """Runs commands on a catalogue whose encoder is small and knows nothing, with 80 labels in a file."""
+    env = {
+        "NEARCLASS_TEXT_ENCODER": str(tiny_model),
+        "NEARCLASS_DEVICE": "cpu",
+        "NEARCLASS_THREADS": "1",
+        "COLUMNS": "200",
+    }
+    names = list(TITLES)
+    rows = [{"id": f"{n}-{i}", "title": f"{n[:3]} {i}", "label": n} for n in names for i in range(16)]
+    (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    (tmp_path / "classes.jsonl").write_text("\n".join(json.dumps({"id": n, "name": n}) for n in names), encoding="utf-8")  # fmt: skip
+
+    def command(*arguments):
+        return run("--uri", "tiny.db", *arguments, cwd=tmp_path, env=env)
+
+    assert command("classes", "import", "classes.jsonl").code == 0
+    return command
+
+
+def test_an_encoder_that_is_not_better_is_not_kept(tiny_command, tmp_path):
+    done = tiny_command("learn", "--encoder", "made", "--labels", "labels.jsonl", "-o", "json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert (found["kept"], found["folder"], found["held_out"]) == (False, None, 20)
+    assert "not kept: not better" in done.err
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_encoder_that_is_kept_stands_beside_the_other_one(tiny_command, tmp_path, monkeypatch):
+    monkeypatch.setattr("nearclass.tuning._CHANCE", 1.0)
+    done = tiny_command("learn", "--encoder", "made", "--labels", "labels.jsonl", "-o", "table")
+    assert "accuracy_after" in done.out
+    made = str(tmp_path / "made")
+    assert "next: nearclass evaluate --encoders " in done.err
+    assert f",{made} --labels FILE" in done.err
+    assert f"NEARCLASS_TEXT_ENCODER={made}" in done.err
+    compared = tiny_command("evaluate", "--encoders", "made", "--labels", "labels.jsonl", "-o", "table")
+    assert "made (fine-tuned)" in compared.out
+    assert "60 rows are not judged, for any encoder" in compared.err
+    again = tiny_command("learn", "--encoder", "made", "--labels", "labels.jsonl")
+    assert again.code == 2
+    assert "is not an empty folder" in again.err
+
+
+def test_too_few_labels_train_no_encoder(command, tmp_path):
+    done = command("learn", "--encoder", "made", "--labels", "labels.jsonl")
+    assert done.code == 2
+    assert "20 labels of 5 classes: 5 can be held out" in done.err
+    assert not (tmp_path / "made").exists()

@@ -56,3 +56,11 @@ def test_no_shots_show_nothing():
 def test_each_variant_has_a_name_of_its_own():
     names = [one.name for one in VARIANTS]
     assert len(set(names)) == len(names)
+
+
+def test_labels_that_are_known_anyway_are_shown_before_others():
+    places = np.array([0] * 10 + [1] * 4)
+    known = np.array([False] * 7 + [True] * 3 + [False] * 4)
+    drawn = draw_labels(places, 5, first=known)
+    assert drawn[7:10].tolist() == [0, 0, 0]
+    assert [(drawn == place).sum() for place in (0, 1)] == [5, 2]
