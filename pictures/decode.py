@@ -1,6 +1,7 @@
 """From the bytes of a file to upright RGB pixels, within limits that are checked first."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -28,6 +29,16 @@ _TURNS: Final = {
 
 _MAX_SCANS: Final = 100
 """A progressive JPEG has about ten scans (the default script of libjpeg); each costs a pass over all pixels."""
+
+_BEGINNINGS: Final = {
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "BMP": re.compile(rb"BM"),
+    "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
+}
+"""How files of the formats begin, to tell a damaged one from something else."""
 
 _STRIP_ROWS: Final = 256
 _MIN_TILE_PIXELS: Final = 4_000_000
@@ -108,8 +119,13 @@ def _opened(data: bytes, limits: PictureLimits) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=limits.formats)
     except UnidentifiedImageError:
-        message = f"the content is no picture of the formats {', '.join(limits.formats)}, or its beginning is damaged"
+        if any(_BEGINNINGS[one].match(data) for one in limits.formats if one in _BEGINNINGS):
+            message = "the picture is damaged: its header cannot be read"
+            raise PictureError(message, code=PictureCode.DAMAGED_PICTURE) from None
+        message = f"the content is no picture of the formats {', '.join(limits.formats)}"
         raise PictureError(message, code=PictureCode.NOT_A_PICTURE) from None
+    except Image.DecompressionBombError:
+        raise _too_large(f"the picture has far more than {limits.max_pixels / 1e6:g} million pixels") from None
 
 
 def _safely(step: Callable[[], _T]) -> _T:
@@ -119,8 +135,6 @@ def _safely(step: Callable[[], _T]) -> _T:
             return step()
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(str(error)) from None
     except Exception as error:  # decoders raise what their parsing happens to: struct.error, KeyError, EOFError, ...
         said = (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
         raise PictureError(f"the picture is damaged: {said}", code=PictureCode.DAMAGED_PICTURE) from error
@@ -162,7 +176,12 @@ def _bytes_per_pixel(image: Image.Image, *, turned: bool) -> float:
         loading = 2.0 * own  # a strip may be the whole picture
     else:
         loading = own
-    converting = own + (0 if image.mode == "RGB" else 4 + (4 if own in {1, 2} and _transparent(image) else 0))
+    if image.mode.startswith("I;16"):
+        converting = 11  # two copies in four bytes on the way to one byte of grey
+    elif image.mode == "RGB":
+        converting = 0
+    else:
+        converting = own + 4 + (4 if own == 1 and _transparent(image) else 0)
     return max(loading, converting, 8 if turned else 0)
 
 

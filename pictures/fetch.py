@@ -85,16 +85,16 @@ class Fetcher:
         addresses = self._allowed_addresses(target, deadline)
         try:
             wire = _connect(target, addresses, deadline, self._tls)
-            connection = _Connection(target, wire)
             try:
+                connection = _Connection(target, wire)
                 headers = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "nearclass"}
                 connection.request("GET", target.path, headers=headers)
                 return self._answer(target, connection.getresponse())
             finally:
-                connection.close()
+                wire.hang_up()
         except TimeoutError:
             raise self._late(target) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             why = str(error).strip() or type(error).__name__
             raise _failed(target, why) from error
 
@@ -157,7 +157,7 @@ class Fetcher:
         return PictureError(message, code=PictureCode.PICTURE_TOO_LARGE)
 
 
-class _Wire(io.RawIOBase):
+class _Wire:
     """A socket whose every wait ends at the deadline; what ``http.client`` needs of a socket."""
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
@@ -168,15 +168,15 @@ class _Wire(io.RawIOBase):
         self._set_timeout()
         self._socket.sendall(data)
 
-    def makefile(self, _mode: str, *_rest: object) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def receive(self, buffer: memoryview) -> int:
         self._set_timeout()
         return self._socket.recv_into(buffer)
+
+    def makefile(self, _mode: str, *_rest: object) -> io.BufferedReader:
+        return io.BufferedReader(_Incoming(self))
+
+    def close(self) -> None:
+        """Nothing: a connection closes its socket while the answer is still to be read from it."""
 
     def hang_up(self) -> None:
         self._socket.close()
@@ -188,18 +188,24 @@ class _Wire(io.RawIOBase):
         self._socket.settimeout(left)
 
 
+class _Incoming(io.RawIOBase):
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self._wire.receive(buffer)
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection over a wire that is connected already."""
 
     def __init__(self, target: Target, wire: _Wire) -> None:
         super().__init__(target.host, target.port)
         self.default_port = 443 if target.scheme == "https" else 80  # or the port is named in the header Host
-        self.wire = wire
         self.sock = wire
-
-    def close(self) -> None:
-        super().close()
-        self.wire.hang_up()
 
 
 def _connect(target: Target, addresses: Sequence[str], deadline: float, tls: ssl.SSLContext | None) -> _Wire:

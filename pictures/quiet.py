@@ -1,5 +1,6 @@
 """Pillow without its warnings, for threads as well."""
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ __all__ = ["quiet"]
 _lock = threading.Lock()
 _inside = 0
 _saved: list[object] = []
+_silent = logging.NullHandler()  # or Python prints what nobody handles
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it, what Pillow warns of is not shown; other modules' warnings are.
+    """Within it, what Pillow warns of is not shown, and what it logs goes to those who asked for it.
 
     ``warnings.catch_warnings`` saves and restores the filters of the whole process, so that two threads that overlap
     can restore each other's: the first thread that enters puts the filter in, and the last that leaves takes it out.
@@ -34,6 +36,7 @@ def _enter() -> None:
             before = list(warnings.filters)
             warnings.filterwarnings("ignore", module=r"PIL\.")
             _saved[:] = [one for one in warnings.filters[:1] if one not in before]
+            logging.getLogger("PIL").addHandler(_silent)
 
 
 def _leave() -> None:
@@ -41,6 +44,7 @@ def _leave() -> None:
     with _lock:
         _inside -= 1
         if _inside == 0:
+            logging.getLogger("PIL").removeHandler(_silent)
             for one in _saved:
                 # Whoever replaced the filters meanwhile has taken it out already.
                 if one in warnings.filters:

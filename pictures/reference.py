@@ -84,7 +84,9 @@ def read_file(reference: str, folder: Path, *, allowed: Sequence[Path] = (), max
 
 
 def _inside(path: str, roots: Sequence[str]) -> bool:
-    return any(os.path.commonpath([root, path]) == root for root in roots if _same_drive(root, path))
+    return os.path.isabs(path) and any(  # noqa: PTH117 - the kernel's answer need not be a path
+        os.path.commonpath([root, path]) == root for root in roots if _same_drive(root, path)
+    )
 
 
 def _same_drive(one: str, other: str) -> bool:
@@ -92,7 +94,7 @@ def _same_drive(one: str, other: str) -> bool:
 
 
 def _real_path(descriptor: int, path: str) -> str:
-    """Where the opened file really is: as the kernel says, or else a path that leads to this very file."""
+    """Where the opened file really is: as the kernel says, or else a path that leads to this very file, or nothing."""
     if _DESCRIPTORS.is_dir():
         return os.readlink(_DESCRIPTORS / str(descriptor))  # noqa: PTH115 - pathlib would resolve a second time
     real = os.path.realpath(path)

@@ -15,8 +15,6 @@ _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -118,7 +116,7 @@ def parse_url(url: str) -> Target:
 def is_public(address: str) -> bool:
     """Whether an address is reachable from everywhere, and is none of this machine or its networks.
 
-    An address inside IPv6 that stands for one of IPv4 counts as that one too.
+    An address of IPv6 that stands for one of IPv4 counts as that one; tunnels to others (6to4, Teredo) are refused.
 
     >>> is_public("93.184.216.34"), is_public("10.0.0.1"), is_public("::ffff:127.0.0.1"), is_public("169.254.169.254")
     (True, False, False, False)
@@ -127,16 +125,13 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return all(one.is_global and not one.is_multicast and not one.is_reserved for one in (*_embedded(parsed), parsed))
-
-
-def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
-    if isinstance(address, ipaddress.IPv4Address):
-        return []
-    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64:
-        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [one for one in inside if one is not None]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
+    inside = parsed.ipv4_mapped or (ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None)
+    if inside is not None:
+        return is_public(str(inside))
+    tunnelled = parsed.sixtofour is not None or parsed.teredo is not None
+    return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or parsed.is_site_local or tunnelled)
 
 
 def _matches(named: str, target: Target) -> bool:
