@@ -86,3 +86,58 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     yield cache
     shutil.rmtree(cache)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders with small random open_clip models, made once for each kind; not to be changed."""
+    made: dict[str, Path] = {}
+
+    def make(*, image_size: Any = 32, tokenizer: str = "clip", preprocess: dict[str, Any] | None = None) -> Path:
+        kind = json.dumps([image_size, tokenizer, preprocess])
+        if kind not in made:
+            made[kind] = _tiny_clip(tmp_path_factory.mktemp("clip"), image_size, tokenizer, preprocess or {})
+        return made[kind]
+
+    return make
+
+
+def _tiny_clip(folder: Path, image_size: Any, tokenizer: str, preprocess: dict[str, Any]) -> Path:
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    vision = {"image_size": image_size, "layers": 1, "width": 64, "head_width": 32, "patch_size": 16}
+    text: dict[str, Any] = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    if tokenizer == "words":
+        text.update(vocab_size=_words(folder), hf_tokenizer_name="somebody/words", no_causal_mask=True)
+        text.update(pool_type="last", tokenizer_kwargs={"clean": "canonicalize"})
+    torch.manual_seed(3)
+    model = open_clip.CLIP(24, vision, text)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "open_clip_model.safetensors"
+    )
+    config = {
+        "model_cfg": {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text},
+        "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.3, 0.2, 0.25], **preprocess},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def _words(folder: Path) -> int:
+    """A tokenizer of words with an end token, as SigLIP has one, left in the folder; how many tokens it knows."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    known = ["[PAD]", "[END]", "[UNK]", "a", "photo", "of", "on", "white", "kettle", "running", "shoe", "red", "table"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(known)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A [END]", special_tokens=[("[END]", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    special = {"pad_token": "[PAD]", "eos_token": "[END]", "unk_token": "[UNK]"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 16, **special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return len(known)
