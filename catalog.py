@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from .answers import Answers
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
+from .imaging import CatalogImages
 from .ingest.calibration import answered, unseen
 from .ingest.editing import Change, ClassEditor
 from .ingest.items import ItemWriter
@@ -44,6 +45,9 @@ from .store.taxonomy import TaxonomyStore
 from .tuning import TuningReport, tune
 from .tuning_inputs import stored_texts
 
+if TYPE_CHECKING:
+    from .encoders.image import ImageEncoder
+
 __all__ = ["Catalog", "Items"]
 
 
@@ -56,7 +60,13 @@ class Catalog:
         settings: What it was opened with.
     """
 
-    def __init__(self, store: Store, settings: Settings, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        encoder: Encoder | None = None,
+        image_encoder: "ImageEncoder | None" = None,
+    ) -> None:
         """Use an open store; most callers want ``Catalog.open``."""
         self.store = store
         self.settings = settings
@@ -67,12 +77,15 @@ class Catalog:
         self._spaces.check_version()
         self._encoders = CatalogEncoder(settings, self._spaces, encoder)
         self._encoders.check()
+        self._images = CatalogImages(settings, self._spaces, image_encoder)
+        self._images.check()
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
         self._live: dict[str, LiveSpace] = {}
         self._answers = Answers(self._encoders, self._live_space)
         self.classes = ClassEditor(
             settings.catalog, store, self._state, self._taxonomies, self._spaces, self._encoders.chosen
         )
+        self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
             self.classes.finish()
 
@@ -84,6 +97,7 @@ class Catalog:
         name: str | None = None,
         settings: Settings | None = None,
         encoder: Encoder | None = None,
+        image_encoder: "ImageEncoder | None" = None,
     ) -> Self:
         """Open a catalogue, made if it does not exist.
 
@@ -92,6 +106,7 @@ class Catalog:
             name: Name of the catalogue; by default from the settings.
             settings: By default from the environment and ``nearclass.toml``.
             encoder: Used in place of the one that the settings name.
+            image_encoder: The same for pictures.
 
         Raises:
             ConfigError: A setting is wrong.
@@ -112,7 +127,7 @@ class Catalog:
             timeout_s=settings.timeout_s,
         )
         try:
-            return cls(store, settings, encoder)
+            return cls(store, settings, encoder, image_encoder)
         except BaseException:  # also Ctrl-C: the database must not stay locked
             store.close()
             raise

@@ -16,6 +16,12 @@ __all__ = ["SpaceCollections", "Spaces", "check_same"]
 
 _SPACE: Final = "space"
 _CATALOG: Final = "catalog"
+_UNSETTLED: Final = "active_learner"
+"""Kind of the document that says, unsettled, that class vectors have to be written; as of ``store.learned``."""
+
+_ENCODED: Final = {"text": "text_space", "image": "image_space"}
+"""Kinds of spaces that a catalogue has one of, and where it remembers which."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -81,9 +87,11 @@ class Spaces:
 
     def text_space(self) -> Space | None:
         """The space of the catalogue's text encoder, or None before the first text."""
-        document = self._state.get(_CATALOG, _CATALOG)
-        name = document.body.get("text_space") if document else None
-        return self.get(name) if name else None
+        return self._encoded("text")
+
+    def image_space(self) -> Space | None:
+        """The space of the catalogue's encoder of pictures, or None where it has none yet."""
+        return self._encoded("image")
 
     def get(self, name: str) -> Space | None:
         """The space with this name."""
@@ -108,12 +116,14 @@ class Spaces:
         return [Space.from_dict(document.body) for document in self._state.every(_SPACE)]
 
     def register(self, space: Space) -> None:
-        """Remember a space; a text space becomes the catalogue's.
+        """Remember a space; one of an encoder becomes the catalogue's for its kind.
+
+        A new image space is left unsettled: the classes that are there have no vectors in it yet.
 
         Raises:
-            SpaceMismatchError: There is a space of this name, or a text space, with another fingerprint.
+            SpaceMismatchError: There is a space of this name, or of this encoder's kind, with another fingerprint.
         """
-        stored = self.text_space() if space.kind == "text" else self.get(space.name)
+        stored = self._encoded(space.kind) if space.kind in _ENCODED else self.get(space.name)
         if stored is not None:
             check_same(stored, space)
             return
@@ -121,9 +131,12 @@ class Spaces:
         known = self._state.get(_CATALOG, _CATALOG)
         if known is not None:
             body.update(known.body)
-        if space.kind == "text":
-            body["text_space"] = space.name
-        self._state.put(Document(_SPACE, space.name, space.to_dict()), Document(_CATALOG, _CATALOG, body))
+        if space.kind in _ENCODED:
+            body[_ENCODED[space.kind]] = space.name
+        documents = [Document(_SPACE, space.name, space.to_dict()), Document(_CATALOG, _CATALOG, body)]
+        if space.kind == "image":
+            documents.insert(0, Document(_UNSETTLED, space.name, {"version": 0, "settled": False}))
+        self._state.put(*documents)
 
     def register_given(self, name: str, dim: int | None) -> Space:
         """Remember a space of given vectors; without ``dim`` it must be known already.
@@ -143,6 +156,11 @@ class Spaces:
         self.register(space)
         return space
 
+    def _encoded(self, kind: str) -> Space | None:
+        document = self._state.get(_CATALOG, _CATALOG)
+        name = document.body.get(_ENCODED[kind]) if document else None
+        return self.get(name) if name else None
+
 
 def check_same(stored: Space, configured: Space) -> None:
     """Refuse to mix two spaces.
@@ -160,7 +178,7 @@ def check_same(stored: Space, configured: Space) -> None:
         f"the catalogue's vectors were made in the space {sides[0]}, and the configured one is {sides[1]}; "
         f"different: {', '.join(different) or 'the fingerprint'}"
     )
+    setting = "NEARCLASS_IMAGE_ENCODER" if "image" in {stored.kind, configured.kind} else "NEARCLASS_TEXT_ENCODER"
     raise SpaceMismatchError(
-        message,
-        hint=f"Leave NEARCLASS_TEXT_ENCODER unset or set it to {stored.encoder!r}, or use another --catalog.",
+        message, hint=f"Leave {setting} unset or set it to {stored.encoder!r}, or use another --catalog."
     )
