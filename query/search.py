@@ -4,17 +4,15 @@
 a class is the inner product, plus its bias, plus what it shares in n-grams with the text of the item, if it has one.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas.filters import In
 from ..store import Hit, Store
+from .kept import KeptVectors
 from .lexical import LexicalIndex
 
 if TYPE_CHECKING:  # scipy takes a third of a second to import
@@ -32,13 +30,8 @@ _MOST_CHECKED: Final = 256
 """Classes for one item that are scored here rather than searching wider. Measured on the embedded engine with 8,251
 classes and titles of products: 16 in the median, 140 in one item of ten; 64 took twice the time of 256."""
 
-_READ_AT_ONCE: Final = 500
-
 _ROUNDING: Final = 1e-5
 """Sums of the engine and of this process may differ by this much."""
-
-_KEPT_VECTORS: Final = 20_000
-"""Vectors of classes that are kept, the latest asked for: 31 MB in 384 dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +58,24 @@ class ClassSearch(Protocol):
             vectors: Shape (n, dim), unit rows.
             k: How many classes.
             features: Of the texts of the items, as ``learn.lexical.features`` gives them; None for none.
+        """
+        ...
+
+    def scores(
+        self,
+        vectors: NDArray[np.float32],
+        class_ids: Sequence[Sequence[str]],
+        features: "csr_matrix | None" = None,
+    ) -> list[NDArray[np.float32]]:
+        """The exact scores of named classes, other ones for each item; nan for a class that has no vector.
+
+        Args:
+            vectors: Shape (n, dim), unit rows.
+            class_ids: For each item the classes to score.
+            features: As in ``search``.
+
+        Returns:
+            For each item an array of the length of its ``class_ids``.
         """
         ...
 
@@ -95,14 +106,35 @@ class MirrorSearch:
         ids: list[list[str]] = []
         scores = np.empty((len(vectors), k), np.float32)
         for start, stop in _parts(len(vectors), len(self._ids)):
-            part = vectors[start:stop] @ self._vectors
-            part += self._biases
-            if self._lexical is not None and features is not None:
-                part += self._lexical.scores(features[start:stop]).toarray()
+            part = self._scores(vectors[start:stop], None if features is None else features[start:stop])
             best = _top(part, k)
             scores[start:stop] = np.take_along_axis(part, best, axis=1)
             ids.extend([self._ids[column] for column in row] for row in best.tolist())
         return ClassHits(ids, scores)
+
+    def scores(
+        self,
+        vectors: NDArray[np.float32],
+        class_ids: Sequence[Sequence[str]],
+        features: "csr_matrix | None" = None,
+    ) -> list[NDArray[np.float32]]:
+        """The exact scores of named classes; nan for a class that is not here."""
+        place = {class_id: column for column, class_id in enumerate(self._ids)}
+        found = []
+        for start, stop in _parts(len(vectors), len(self._ids)):
+            part = self._scores(vectors[start:stop], None if features is None else features[start:stop])
+            part = np.concatenate([part, np.full((len(part), 1), np.nan, np.float32)], axis=1)
+            for row, wanted in enumerate(class_ids[start:stop]):
+                found.append(part[row, [place.get(class_id, -1) for class_id in wanted]])
+        return found
+
+    def _scores(self, vectors: NDArray[np.float32], features: "csr_matrix | None") -> NDArray[np.float32]:
+        """Scores of every class, shape (n, classes)."""
+        scores: NDArray[np.float32] = vectors @ self._vectors
+        scores += self._biases
+        if self._lexical is not None and features is not None:
+            scores += self._lexical.scores(features).toarray()
+        return scores
 
 
 def _parts(items: int, classes: int) -> list[tuple[int, int]]:
@@ -154,7 +186,7 @@ class MilvusSearch:
         self._columns = {class_id: column for column, class_id in enumerate(self._ids)}
         self._biases = biases[order]
         self._lexical = lexical.only(self._ids) if lexical else None
-        self._vectors = _KeptVectors(store, collection)
+        self._vectors = KeptVectors(store, collection)
 
     def search(self, vectors: NDArray[np.float32], k: int, features: "csr_matrix | None" = None) -> ClassHits:
         """The k nearest classes of each item, of those that the engine finds."""
@@ -162,13 +194,39 @@ class MilvusSearch:
         ids: list[list[str]] = []
         scores = np.full((len(vectors), k), -np.inf, np.float32)
         for start, stop in _parts(len(vectors), len(self._ids)):
-            added = np.tile(self._biases, (stop - start, 1))
-            if self._lexical is not None and features is not None:
-                added += self._lexical.scores(features[start:stop]).toarray()
+            added = self._added(stop - start, None if features is None else features[start:stop])
             for row, ranked in enumerate(self._ranked(vectors[start:stop], added, k), start):
                 ids.append([class_id for _, class_id in ranked])
                 scores[row, : len(ranked)] = [-negative for negative, _ in ranked]
         return ClassHits(ids, scores)
+
+    def scores(
+        self,
+        vectors: NDArray[np.float32],
+        class_ids: Sequence[Sequence[str]],
+        features: "csr_matrix | None" = None,
+    ) -> list[NDArray[np.float32]]:
+        """The exact scores of named classes; nan for a class that is not in the collection."""
+        found: list[NDArray[np.float32]] = []
+        for start, stop in _parts(len(vectors), len(self._ids)):
+            added = self._added(stop - start, None if features is None else features[start:stop])
+            read = self._vectors.of({class_id for wanted in class_ids[start:stop] for class_id in wanted})
+            for row, wanted in enumerate(class_ids[start:stop]):
+                known = [class_id for class_id in wanted if class_id in read and class_id in self._columns]
+                of_item: dict[str, float] = {}
+                if known:
+                    of_item = self._exact(
+                        known, np.stack([read[one] for one in known]), vectors[start + row], added[row]
+                    )
+                found.append(np.asarray([of_item.get(class_id, np.nan) for class_id in wanted], np.float32))
+        return found
+
+    def _added(self, n: int, features: "csr_matrix | None") -> NDArray[np.float32]:
+        """What each class adds to the inner product with each of n items, shape (n, classes)."""
+        added: NDArray[np.float32] = np.tile(self._biases, (n, 1))
+        if self._lexical is not None and features is not None:
+            added += self._lexical.scores(features).toarray()
+        return added
 
     def _ranked(
         self, vectors: NDArray[np.float32], added: NDArray[np.float32], k: int
@@ -235,30 +293,3 @@ class MilvusSearch:
         needed = sorted(scored.values(), reverse=True)[k - 1] if len(scored) >= k else -np.inf
         columns = np.flatnonzero(added >= needed - highest - _ROUNDING)
         return [self._ids[column] for column in columns.tolist() if self._ids[column] not in scored]
-
-
-class _KeptVectors:
-    """Class vectors read by id; may be used from several threads."""
-
-    def __init__(self, store: Store, collection: str) -> None:
-        self._store = store
-        self._collection = collection
-        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, class_ids: Collection[str]) -> dict[str, NDArray[np.float32]]:
-        """The vectors of those classes that are there."""
-        with self._lock:
-            found = {class_id: self._kept[class_id] for class_id in class_ids if class_id in self._kept}
-        missing = sorted(set(class_ids) - found.keys())
-        for start in range(0, len(missing), _READ_AT_ONCE):
-            where = In("class_id", missing[start : start + _READ_AT_ONCE])
-            for row in self._store.query(self._collection, where=where, fields=("class_id", "vector")):
-                found[row["class_id"]] = row["vector"]
-        with self._lock:
-            for class_id, vector in found.items():
-                self._kept[class_id] = vector
-                self._kept.move_to_end(class_id)
-            while len(self._kept) > _KEPT_VECTORS:
-                self._kept.popitem(last=False)
-        return found
