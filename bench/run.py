@@ -13,6 +13,7 @@ RESULTS = HERE / "results"
 NAMES = (
     "startup",
     "embedding",
+    "images",
     "assign",
     "ingest",
     "catalogue",

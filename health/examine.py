@@ -25,6 +25,7 @@ def examine(load: Callable[[], LoadedSettings]) -> Findings[None]:
     yield from guarded("machine", lambda: _machine(settings))
     stored = yield from guarded("database", lambda: _database(settings))
     yield from guarded("encoder", lambda: _encoder(settings, stored))
+    yield from guarded("image encoder", lambda: _image_encoder(settings))
 
 
 # Each imports inside its guard, because an import may be what is broken.
@@ -60,3 +61,9 @@ def _encoder(settings: Settings, stored: "Space | None") -> Findings[None]:
     from .model import check_encoder  # noqa: PLC0415
 
     yield from check_encoder(settings, stored)
+
+
+def _image_encoder(settings: Settings) -> Findings[None]:
+    from .image import check_image_encoder  # noqa: PLC0415
+
+    yield from check_image_encoder(settings)

@@ -35,6 +35,8 @@ _WATCHED: Final = (
     "torch",
     "transformers",
     "open-clip-torch",
+    "timm",
+    "pillow",
 )
 _DEMANDING: Final = (_OURS, "sentence-transformers", "open_clip_torch")
 """Packages whose own metadata say which versions of the watched ones they take."""

@@ -1,5 +1,6 @@
 """Settings: which source wins, what is refused, and what is shown."""
 
+import os
 from pathlib import Path
 
 import orjson
@@ -146,6 +147,11 @@ def test_a_file_that_is_not_utf_8_is_refused() -> None:
         ("catalog", "a-b"),
         ("catalog", "x" * 65),
         ("class_search", "guess"),
+        ("image_prompts", "a photo"),
+        ("image_prompts", '["{}", "{} and {}"]'),
+        ("image_prompts", '["{}'),
+        ("picture_max_mb", "0"),
+        ("picture_max_megapixels", "1001"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_name_its_value_and_its_origin(
@@ -263,3 +269,34 @@ def test_config_show_has_every_setting_with_value_origin_and_meaning(
     assert (rows["threads"]["value"], rows["threads"]["origin"]) == ("3", "environment NEARCLASS_THREADS")
     assert (rows["uri"]["value"], rows["uri"]["origin"]) == ("flag.db", "flag")
     assert all(row["meaning"].endswith(".") for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("a photo of a {}", ("a photo of a {}",)),
+        ('["a photo of {}.", "{}"]', ("a photo of {}.", "{}")),
+        ("[{}]", None),
+        ("[]", None),
+    ],
+)
+def test_prompts_come_from_the_environment_as_one_or_as_a_list(
+    text: str, prompts: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEARCLASS_IMAGE_PROMPTS", text)
+    if prompts is None:
+        with pytest.raises(ConfigError, match="image_prompts"):
+            load_settings()
+    else:
+        assert load_settings().settings.image_prompts == prompts
+
+
+def test_folders_of_pictures_come_from_the_environment_as_paths_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARCLASS_PICTURE_ROOTS", os.pathsep.join(["/photos", "more photos"]))
+    settings = load_settings().settings
+    assert settings.picture_roots == (Path("/photos"), Path("more photos"))
+    assert masked(settings, "picture_roots") == '["/photos", "more photos"]'
+    _write('picture_roots = ["a", "b"]\nimage_prompts = ["{}"]')
+    monkeypatch.delenv("NEARCLASS_PICTURE_ROOTS")
+    assert masked(Settings(), "picture_roots") == ""
+    assert load_settings().settings.picture_roots == (Path("a"), Path("b"))

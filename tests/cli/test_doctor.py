@@ -22,6 +22,7 @@ from nearclass.health import database, machine, model, packages
 from nearclass.health.finding import Finding, State, guarded, ok
 from nearclass.health.packages import Pair
 from nearclass.schemas.spaces import precomputed
+from nearclass.settings import Settings
 
 _GUARD = "import sys; from nearclass.store import Store\nwith Store.open(sys.argv[1]):\n    print('open', flush=True)\n    sys.stdin.read()"
 
@@ -502,3 +503,47 @@ def test_the_help_has_an_example_and_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "Example: nearclass doctor" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+_SMALL = Path(__file__).parents[3] / "shared" / "models" / "tinyclip"
+
+
+def _of_pictures(**settings: object) -> dict[str, Any]:
+    from nearclass.health.image import check_image_encoder
+
+    return {one.name: one for one in check_image_encoder(Settings(**settings))}
+
+
+def test_an_image_encoder_is_examined_only_where_one_is_configured() -> None:
+    assert _of_pictures() == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "state"),
+    [
+        ({"image_encoder": "clip-b32"}, "warning"),
+        ({"image_encoder": "clip-b32", "offline": True}, "problem"),
+        ({"image_encoder": "local-dir:nowhere"}, "problem"),
+        ({"image_encoder": "clip-b99"}, "problem"),
+    ],
+)
+def test_an_image_encoder_that_is_not_here_is_a_finding(
+    settings: dict[str, Any], state: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert _of_pictures(**settings)["image encoder"].state == state
+
+
+@pytest.mark.skipif(not _SMALL.is_dir(), reason=f"no small real model at {_SMALL}")
+def test_an_image_encoder_that_is_here_is_run() -> None:
+    found = _of_pictures(image_encoder=f"local-dir:{_SMALL}", device="cpu")
+    assert [one.state for one in found.values()] == ["ok", "ok", "ok"]
+    assert "dimension 256" in found["image fingerprint"].found
+    assert "norm 1.0000" in found["encode a picture"].found
+
+
+def test_addresses_that_may_be_asked_are_said() -> None:
+    assert "any host" in _of_pictures(picture_urls="public")["picture addresses"].found
+    assert "a.example" in _of_pictures(picture_urls="a.example")["picture addresses"].found
