@@ -1,8 +1,10 @@
 """Identity of a space of pictures and texts, computed from the model's files alone."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigError, EncoderError
@@ -121,6 +123,7 @@ def describe_image(files: ImageFiles, *, prompts: Sequence[str] | None = None) -
         "precision": _PRECISION,
     }
     fingerprint = json_digest({key: value for key, value in details.items() if key != "model"})
+    details["logit_scale"] = _logit_scale(files.weights)  # of the weights, which have their digest
     name = f"{_slug(model_cfg['vision_cfg'])}_{dim}_{fingerprint[:10]}"
     space = Space(name, "image", dim, fingerprint, files.asked, details)
     return ImageModel(files, space, preprocessing, context, chosen)
@@ -172,6 +175,20 @@ def _preprocessing(files: ImageFiles) -> Preprocessing:
     if given != built:
         raise _contradiction(files, f"pictures are prepared in {given.size}, and the model takes {built.size}")
     return given
+
+
+def _logit_scale(weights: Path) -> float | None:
+    """What the model was trained to multiply cosines with before a softmax over texts; None where it does not say."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - only catalogues with pictures need it
+
+    try:
+        with safe_open(weights, framework="numpy") as tensors:
+            if "logit_scale" not in tensors.keys():  # noqa: SIM118 - it is no mapping
+                return None
+            scale = math.exp(float(tensors.get_tensor("logit_scale").reshape(-1)[0]))
+    except (SafetensorError, OSError, OverflowError):  # said in full where the model is loaded
+        return None
+    return round(scale, 6) if math.isfinite(scale) else None
 
 
 def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:

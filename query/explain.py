@@ -30,9 +30,11 @@ class _ClassEvidence:
 class EvidenceReader:
     """Reads evidence from Milvus as classes come up, and keeps what it has read."""
 
-    def __init__(self, store: Store, collection: str) -> None:
+    def __init__(self, store: Store, collection: str, space: str = "") -> None:
+        """Read ``collection``, the evidence of a space with this name."""
         self._store = store
         self._collection = collection
+        self._space = space
         self._kept: OrderedDict[str, _ClassEvidence] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,7 +63,9 @@ class EvidenceReader:
             order = np.argsort(-similar, axis=1, kind="stable")[:, :_MOST_PIECES]
             for row, columns, values in zip(rows, order.tolist(), similar.tolist(), strict=True):
                 answers[row] = tuple(
-                    Evidence(class_id, pieces.kinds[column], pieces.texts[column], round(values[column], 6))
+                    Evidence(
+                        class_id, pieces.kinds[column], pieces.texts[column], round(values[column], 6), self._space
+                    )
                     for column in columns
                 )
         return answers

@@ -1,7 +1,9 @@
 """Answers from two spaces at once: what a text says and what a picture shows, each in its own space, fused late.
 
-Vectors of two spaces are never compared. Their scores are: those of the picture are brought to the scale of the text,
-on which classes that have nothing to do with an item spread alike, and the two are averaged.
+Vectors of two spaces are never compared. Scores are added: a softmax over the scores of a space, with its temperature,
+says how probable the space finds each class, and if text and picture err independently, the product of the two is what
+they say together. The logarithm of that product is the sum of the scores, each through its temperature; it is given as
+the mean of the scores with those weights, which lies between the two.
 """
 
 from collections.abc import Sequence
@@ -11,16 +13,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EmptyTaxonomyError
+from ..errors import EmptyTaxonomyError, UsageError
 from ..learn.lexical import features
+from ..schemas.fusion import Fusion
 from ..schemas.records import Assignment, Evidence
 from ..schemas.rules import Rules
 from .assign import STALE_SPARE, Assigner
 
-__all__ = ["FusedAssigner", "Half"]
+__all__ = ["FusedAssigner", "Half", "SpaceScores"]
 
-_TEXT_WEIGHT: Final = 0.5
-"""What the text counts; the picture has the rest."""
+_PIECES: Final = 2
+"""Of evidence from each space."""
 
 Floats = NDArray[np.float32]
 
@@ -41,11 +44,26 @@ class Half:
     truncated: Sequence[bool]
     texts: Sequence[str] | None = None
 
-    def only(self, places: NDArray[np.int64]) -> "Half":
-        """Just the items at these places of ``rows``."""
-        at = places.tolist()
+    def only(self, rows: NDArray[np.int64], *, others: bool = False) -> "Half":
+        """Just the items at these places among all, or just the others."""
+        at = np.flatnonzero(np.isin(self.rows, rows, invert=others)).tolist()
         texts = None if self.texts is None else [self.texts[one] for one in at]
-        return Half(self.rows[places], self.vectors[places], [self.truncated[one] for one in at], texts)
+        return Half(self.rows[at], self.vectors[at], [self.truncated[one] for one in at], texts)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceScores:
+    """Exact scores of items in both spaces.
+
+    Attributes:
+        class_ids: For each item the classes that are near in either space, sorted.
+        text: For each item their scores by text; nan for a class that has no vector there.
+        image: The same by picture.
+    """
+
+    class_ids: list[list[str]]
+    text: list[Floats]
+    image: list[Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +73,17 @@ class FusedAssigner:
     Attributes:
         text: Answers by texts; None without a text space.
         image: Answers by pictures; None without an image space.
+        fusion: What is known of the two together; None where nothing was measured.
     """
 
     text: Assigner | None
     image: Assigner | None
-    _both: Assigner | None = field(init=False, repr=False, compare=False)
+    fusion: Fusion | None = None
+    _both: "_Both | None" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Prepare what decides on items with both."""
-        both = None if self.text is None or self.image is None else _joined(self.text, self.image)
+        both = None if self.text is None or self.image is None else _Both.of(self.text, self.image, self.fusion)
         object.__setattr__(self, "_both", both)
 
     def assign(
@@ -75,108 +95,129 @@ class FusedAssigner:
 
         Args:
             ids: Ids of the items; each is in one of the halves or in both.
-            text: The items with a text; None without any.
-            image: The items with a picture; None without any.
+            text: The items with a text; None for none.
+            image: The items with a picture; None for none.
             k: How many candidates to name, at least one.
             explain: Whether to look up the evidence of the best candidate.
 
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
+            UsageError: There is a half for which the catalogue has no space.
         """
         answers: dict[int, Assignment] = {}
         shared = _shared(text, image)
-        for assigner, half, other in ((self.text, text, image), (self.image, image, text)):
-            if assigner is None or half is None:
+        for name, assigner, half in (("text", self.text, text), ("image", self.image, image)):
+            if half is None or not len(half.rows):
                 continue
-            alone = half if other is None else half.only(np.flatnonzero(~np.isin(half.rows, shared)))
+            if assigner is None:
+                message = f"the catalogue has no {name} space"
+                raise UsageError(message, hint="Name its encoder in the settings.")
+            alone = half.only(shared, others=True)
             names = [ids[row] for row in alone.rows.tolist()]
             found = assigner.assign(names, alone.vectors, alone.truncated, texts=alone.texts, k=k, explain=explain)
             answers.update(zip(alone.rows.tolist(), found, strict=True))
-        if len(shared) and text is not None and image is not None:
-            halves = tuple(one.only(np.flatnonzero(np.isin(one.rows, shared))) for one in (text, image))
+        if self._both is not None and text is not None and image is not None and len(shared):
             names = [ids[row] for row in shared.tolist()]
-            found = self._fused(names, halves[0], halves[1], k=k, explain=explain)
+            found = self._both.assign(names, text.only(shared), image.only(shared), k=k, explain=explain)
             answers.update(zip(shared.tolist(), found, strict=True))
         return [answers[row] for row in range(len(ids))]
 
-    def _fused(self, ids: Sequence[str], text: Half, image: Half, *, k: int, explain: bool) -> list[Assignment]:
-        both, sides = self._both, [(self.text, text), (self.image, image)]
-        if both is None or self.text is None or self.image is None:
-            message = "items with text and picture need both spaces"
-            raise EmptyTaxonomyError(message)
-        both.check()
-        width = max(k, 2 if both.calibration is None else both.calibration.candidates) + STALE_SPARE
-        words = [None if half.texts is None else features(half.texts) for half in (text, image)]
-        pairs = [(side, half, word) for (side, half), word in zip(sides, words, strict=True) if side is not None]
-        found = [side.search.search(half.vectors, width, word).class_ids for side, half, word in pairs]
-        union = [sorted({*one, *other} & both.answerable) for one, other in zip(*found, strict=True)]
-        _check_found(ids, union)
-        scores = [side.search.scores(half.vectors, union, word) for side, half, word in pairs]
-        ranked = [
-            _ranked(class_ids, _mixed(one, other, self.text.rules, self.image.rules))
-            for class_ids, one, other in zip(union, *scores, strict=True)
-        ]
-        fits = self._fits(text, image, scores)
-        evidence = self._evidence([one[0][0] for one in ranked], text, image) if explain else [()] * len(ids)
-        return both.answers(ids, ranked, fits.tolist(), evidence, text.truncated, k=k)
+    def scores(self, ids: Sequence[str], text: Half, image: Half, width: int) -> SpaceScores:
+        """Scores in both spaces of items that have both, of the ``width`` classes nearest in either.
 
-    def _fits(self, text: Half, image: Half, scores: Sequence[Sequence[Floats]]) -> Floats:
-        """How far each item is above what both spaces take for novel; see ``_joined``."""
-        total = np.zeros(len(text.rows), np.float32)
-        for side, half, of_side, weight in (
-            (self.text, text, scores[0], _TEXT_WEIGHT),
-            (self.image, image, scores[1], 1 - _TEXT_WEIGHT),
-        ):
-            if side is not None:
-                best = np.asarray([np.nanmax(one) for one in of_side], np.float32)
-                above = side.fits(half.vectors, best) - side.rules.novel_below
-                total += weight * above / _spread(side.rules)
-        return total
+        Raises:
+            EmptyTaxonomyError: No class was found for an item.
+            UsageError: The catalogue has not both spaces.
+        """
+        if self._both is None:
+            message = "the catalogue has not both a text space and an image space"
+            raise UsageError(message, hint="Name both encoders in the settings.")
+        return self._both.scores(ids, text, image, width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Answers items that have both; ``decider`` turns candidates into answers, and searches nothing."""
+
+    text: Assigner
+    image: Assigner
+    weight: float
+    decider: Assigner
+
+    @classmethod
+    def of(cls, text: Assigner, image: Assigner, fusion: Fusion | None) -> "_Both":
+        sure = (1 / text.temperature, 1 / image.temperature)
+        weight = sure[0] / sum(sure) if fusion is None else fusion.text_weight
+        rules = Rules(
+            weight * text.rules.novel_below + (1 - weight) * image.rules.novel_below,
+            # Scores that have nothing to do with each other spread as the root of the sum of squares.
+            float(np.hypot(weight * text.rules.margin_below, (1 - weight) * image.rules.margin_below)),
+            f"{weight:.0%} text ({text.rules.basis}) and {1 - weight:.0%} picture ({image.rules.basis}), "
+            + ("weighted by their temperatures" if fusion is None else fusion.basis),
+        )
+        decider = Assigner(
+            f"{text.space}+{image.space}",
+            text.taxonomy,
+            text.answerable & image.answerable,
+            text.search,
+            rules,
+            text.evidence,
+            None if fusion is None else fusion.calibration,
+        )
+        return cls(text, image, weight, decider)
+
+    def assign(self, ids: Sequence[str], text: Half, image: Half, *, k: int, explain: bool) -> list[Assignment]:
+        self.decider.check()
+        made = self.decider.calibration
+        scores = self.scores(ids, text, image, max(k, 2 if made is None else made.candidates) + STALE_SPARE)
+        rows = list(zip(scores.class_ids, scores.text, scores.image, strict=True))
+        mixed = [self._mixed(said, shown) for _, said, shown in rows]
+        orders = [np.argsort(-total, kind="stable") for _, _, total in mixed]
+        ranked = [
+            [(class_ids[at], float(total[at])) for at in order.tolist()]
+            for class_ids, (_, _, total), order in zip(scores.class_ids, mixed, orders, strict=True)
+        ]
+        best_text, best_image = (
+            np.asarray([one[side][order[0]] for one, order in zip(mixed, orders, strict=True)], np.float32)
+            for side in (0, 1)
+        )
+        fits = self.weight * self.text.fits(text.vectors, best_text)
+        fits += (1 - self.weight) * self.image.fits(image.vectors, best_image)
+        best = [one[0][0] for one in ranked]
+        evidence = self._evidence(best, text, image) if explain else [()] * len(ids)
+        return self.decider.answers(ids, ranked, fits.tolist(), evidence, text.truncated, k=k)
+
+    def scores(self, ids: Sequence[str], text: Half, image: Half, width: int) -> SpaceScores:
+        words = None if text.texts is None else features(text.texts)
+        near = (
+            self.text.search.search(text.vectors, width, words).class_ids,
+            self.image.search.search(image.vectors, width).class_ids,
+        )
+        union = [sorted({*one, *other} & self.decider.answerable) for one, other in zip(*near, strict=True)]
+        said = self.text.search.scores(text.vectors, union, words)
+        shown = self.image.search.scores(image.vectors, union)
+        for item_id, one, other in zip(ids, said, shown, strict=True):
+            if np.isnan(one).all() or np.isnan(other).all():
+                message = f"the search found no class for item {item_id!r} in one of the spaces"
+                raise EmptyTaxonomyError(message, hint="The classes have no vectors there: import them again.")
+        return SpaceScores(union, said, shown)
+
+    def _mixed(self, said: Floats, shown: Floats) -> tuple[Floats, Floats, Floats]:
+        """Scores by text, by picture, and both; a class that one space lacks stands there as it does in the other."""
+        ratio = self.image.temperature / self.text.temperature
+        from_shown = np.nanmax(said) + (shown - np.nanmax(shown)) / ratio
+        from_said = np.nanmax(shown) + (said - np.nanmax(said)) * ratio
+        said, shown = np.where(np.isnan(said), from_shown, said), np.where(np.isnan(shown), from_said, shown)
+        return said, shown, np.asarray(self.weight * said + (1 - self.weight) * shown, np.float32)
 
     def _evidence(self, best: Sequence[str], text: Half, image: Half) -> list[tuple[Evidence, ...]]:
-        """What speaks for the best class in both spaces, two pieces of each."""
-        found = [
-            side.evidence.nearest(best, half.vectors)
-            for side, half in ((self.text, text), (self.image, image))
-            if side is not None
-        ]
-        return [(*one[:2], *other[:2]) for one, other in zip(*found, strict=True)]
+        said = self.text.evidence.nearest(best, text.vectors)
+        shown = self.image.evidence.nearest(best, image.vectors)
+        return [(*one[:_PIECES], *other[:_PIECES]) for one, other in zip(said, shown, strict=True)]
 
 
 def _shared(text: Half | None, image: Half | None) -> NDArray[np.int64]:
+    """Places of the items that have both."""
     if text is None or image is None:
         return np.empty(0, np.int64)
-    return np.intersect1d(text.rows, image.rows)
-
-
-def _spread(rules: Rules) -> float:
-    return max(rules.margin_below, 1e-6)
-
-
-def _joined(text: Assigner, image: Assigner) -> Assigner:
-    """What decides on items with both; its search and its evidence are not used."""
-    rules = Rules(0.0, text.rules.margin_below, f"text: {text.rules.basis}; picture: {image.rules.basis}")
-    answerable = text.answerable & image.answerable
-    return Assigner(f"{text.space}+{image.space}", text.taxonomy, answerable, text.search, rules, text.evidence)
-
-
-def _mixed(text: Floats, image: Floats, text_rules: Rules, image_rules: Rules) -> Floats:
-    """Scores of an item's classes in both spaces as one; a class that one space lacks stands as in the other."""
-    scale = _spread(text_rules) / _spread(image_rules)
-    shown = scale * image
-    text_best, image_best = np.nanmax(text), np.nanmax(shown)
-    said = np.where(np.isnan(text), shown - image_best + text_best, text)
-    shown = np.where(np.isnan(shown), text - text_best + image_best, shown)
-    return np.asarray(_TEXT_WEIGHT * said + (1 - _TEXT_WEIGHT) * shown, np.float32)
-
-
-def _ranked(class_ids: Sequence[str], scores: Floats) -> list[tuple[str, float]]:
-    order = np.argsort(-scores, kind="stable").tolist()
-    return [(class_ids[at], float(scores[at])) for at in order]
-
-
-def _check_found(ids: Sequence[str], found: Sequence[Sequence[str]]) -> None:
-    lost = next((item_id for item_id, class_ids in zip(ids, found, strict=True) if not class_ids), None)
-    if lost is not None:
-        message = f"the search found no class for item {lost!r}"
-        raise EmptyTaxonomyError(message, hint="No class has a vector: import the classes again.")
+    return np.asarray(np.intersect1d(text.rows, image.rows), np.int64)
