@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..encoders.base import Encoder
 from ..errors import TaxonomyError, UsageError
@@ -14,10 +15,28 @@ from ..store.learned import Learned
 from ..store.spaces import SpaceCollections, Spaces
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
-from .classes import given_vectors, sync, write_given_vectors
+from .class_pictures import ClassPictures, resolved
+from .classes import sync
+from .given import given_vectors, write_given_vectors
 from .taxonomy import slug_id
 
-__all__ = ["Change", "ClassEditor"]
+if TYPE_CHECKING:
+    from ..encoders.image import ImageEncoder
+    from ..pictures.load import PictureLoader
+
+__all__ = ["Change", "ClassEditor", "Images"]
+
+
+class Images(Protocol):
+    """What the write path asks of the catalogue's pictures."""
+
+    def adopted(self) -> "ImageEncoder | None":
+        """The encoder of pictures, which from now on is that of the catalogue, or None."""
+        ...
+
+    def loader(self) -> "PictureLoader":
+        """A new loader; the caller closes it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +69,29 @@ class ClassEditor:
         taxonomies: TaxonomyStore,
         spaces: Spaces,
         encoder: Callable[[], Encoder],
+        images: Images,
+        roots: Sequence[Path] = (),
     ) -> None:
-        """Edit ``catalog``; ``encoder`` gives the encoder of its text space when a text has to be embedded."""
+        """Edit a catalogue.
+
+        Args:
+            catalog: Its name.
+            store: Where it is.
+            state: Its documents.
+            taxonomies: Its classes.
+            spaces: Its spaces.
+            encoder: Gives the encoder of its text space when a text has to be embedded.
+            images: Gives the encoder of pictures, if there is one.
+            roots: Folders that pictures may be in besides that of the file that names them.
+        """
         self._catalog = catalog
         self._store = store
         self._state = state
         self._taxonomies = taxonomies
         self._spaces = spaces
         self._encoder = encoder
+        self._images = images
+        self._roots = roots
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -73,6 +107,7 @@ class ClassEditor:
         descriptions: Sequence[str] = (),
         synonyms: Sequence[str] = (),
         examples: Sequence[str] = (),
+        images: Sequence[str] = (),
         assignable: bool | None = None,
     ) -> ClassSpec:
         """Add one class; it can be assigned when this returns.
@@ -84,11 +119,12 @@ class ClassEditor:
             descriptions: Sentences that say what belongs here.
             synonyms: Other names.
             examples: Texts of items that belong here.
+            images: Pictures of what belongs here, paths from the working directory or addresses.
             assignable: Whether items may be assigned to it; by default if nothing is below it.
 
         Raises:
             ClassNotFoundError: There is no such parent.
-            TaxonomyError: The id or the name is taken, or not allowed.
+            TaxonomyError: The id or the name is taken, or not allowed, or a picture cannot be used.
         """
         taxonomy = self._latest()
         parent_id = taxonomy.find(parent).id if parent else None
@@ -100,6 +136,7 @@ class ClassEditor:
             tuple(descriptions),
             tuple(synonyms),
             tuple(examples),
+            tuple(images),
             assignable=assignable,
         )
         if spec.id in taxonomy:
@@ -125,14 +162,19 @@ class ClassEditor:
         """Answer a retired class again."""
         return self._set_state(class_id, ClassState.ACTIVE)
 
-    def put(self, specs: Sequence[ClassSpec], *, text: bool = True) -> Change:
+    def put(self, specs: Sequence[ClassSpec], *, text: bool = True, folder: Path | None = None) -> Change:
         """Add classes, or replace those of the same id; refused ones are reported and the others go on.
 
         Args:
             specs: The classes, in any order.
             text: Whether to embed their texts; not needed in a catalogue that has given vectors only.
+            folder: Folder of the file that they come from, which their pictures must be in; None where a person names
+                the pictures, relative to the working directory.
+
+        Raises:
+            TaxonomyError: A picture cannot be used; nothing was changed.
         """
-        return self._put(self._latest(), specs, text=text)
+        return self._put(self._latest(), specs, text=text, folder=folder)
 
     def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
         """Store the vectors that classes of the taxonomy bring for a space; how many there were."""
@@ -162,7 +204,8 @@ class ClassEditor:
         if not unsettled and not self._taxonomies.pending():
             return False
         encoder = self._encoder() if self._spaces.text_space() else None
-        revision = self._bring_in(encoder).revision
+        images = self._images.adopted() if self._spaces.image_space() else None
+        revision = self._bring_in(encoder, images).revision
         # Readers see class vectors of a new head only.
         self._taxonomies.commit(revision + 1 if unsettled else revision)
         for learned in unsettled:
@@ -176,22 +219,35 @@ class ClassEditor:
 
     def _latest(self) -> Taxonomy:
         """The taxonomy that a change starts from, as it is in the store; what was cut off before is completed."""
+        self._images.adopted()
         self.finish()
         return self._taxonomies.current()
 
-    def _put(self, before: Taxonomy, specs: Sequence[ClassSpec], *, text: bool = True) -> Change:
+    def _put(
+        self, before: Taxonomy, specs: Sequence[ClassSpec], *, text: bool = True, folder: Path | None = None
+    ) -> Change:
         problems = before.check_change(specs)
         refused = {problem.index for problem in problems}
-        accepted = [replace(spec, vector=None) for index, spec in enumerate(specs) if index not in refused]
-        added = [spec for spec in accepted if spec.id not in before]
-        changed = [spec for spec in accepted if spec.id in before and before[spec.id] != spec]
+        accepted = [
+            replace(spec, vector=None, images=self._pictures(before, spec, folder))
+            for index, spec in enumerate(specs)
+            if index not in refused
+        ]
+        differ = any(spec.id not in before or before[spec.id] != spec for spec in accepted)
+        added: list[ClassSpec] = []
+        changed: list[ClassSpec] = []
         after = before
-        if added or changed:
-            # Before anything is written, so that a missing model changes nothing.
+        if differ or any(spec.images for spec in accepted):
+            # Before anything is written, so that a missing model or picture changes nothing.
             encoder = self._encoder() if text or self._spaces.text_space() else None
-            revision = self._taxonomies.save([*added, *changed])
-            self._bring_in(encoder)
-            after = self._taxonomies.commit(revision)
+            images = self._images.adopted()
+            seen = self._look(accepted, images, folder, before.revision + 1)
+            added = [spec for spec in accepted if spec.id not in before]
+            changed = [spec for spec in accepted if spec.id in before and (before[spec.id] != spec or spec.id in seen)]
+            if added or changed:
+                revision = self._taxonomies.save([*added, *changed])
+                self._bring_in(encoder, images)
+                after = self._taxonomies.commit(revision)
         return Change(
             after,
             tuple(spec.id for spec in added),
@@ -200,15 +256,35 @@ class ClassEditor:
             tuple(problems),
         )
 
-    def _bring_in(self, encoder: Encoder | None) -> Taxonomy:
+    def _pictures(self, before: Taxonomy, spec: ClassSpec, folder: Path | None) -> tuple[str, ...]:
+        known = before[spec.id].images if spec.id in before else ()
+        return resolved(spec, known, folder, self._roots) if spec.images else ()
+
+    def _look(
+        self, specs: Sequence[ClassSpec], images: "ImageEncoder | None", folder: Path | None, revision: int
+    ) -> set[str]:
+        """Store what is new of the pictures of these classes; the ids of classes with other pictures than before."""
+        with_pictures = [spec for spec in specs if spec.images]
+        if images is None or not with_pictures:
+            return set()
+        return self._class_pictures(images).take(with_pictures, folder, revision)
+
+    def _class_pictures(self, images: "ImageEncoder") -> ClassPictures:
+        place = SpaceCollections.of(self._catalog, images.space)
+        return ClassPictures(self._store, place, images, self._images.loader)
+
+    def _bring_in(self, encoder: Encoder | None, images: "ImageEncoder | None") -> Taxonomy:
         """Bring every space up to the newest taxonomy, which is returned."""
         taxonomy = self._taxonomies.newest()
+        made = {one.space.fingerprint: one for one in (encoder, images) if one is not None}
+        if images is not None:
+            active = [taxonomy[class_id] for class_id in taxonomy.assignable() if taxonomy[class_id].images]
+            self._class_pictures(images).complete(active, taxonomy.revision)
         for space in self._spaces.every():
-            text = space.kind == "text"
-            if text and (encoder is None or encoder.space.fingerprint != space.fingerprint):
+            if space.kind != "precomputed" and space.fingerprint not in made:
                 continue
             place = SpaceCollections.of(self._catalog, space)
-            sync(self._store, self._state, place, taxonomy, encoder if text else None)
+            sync(self._store, self._state, place, taxonomy, made.get(space.fingerprint))
         return taxonomy
 
     def _put_one(self, before: Taxonomy, spec: ClassSpec) -> ClassSpec:

@@ -17,7 +17,7 @@ from ..schemas.records import EvidenceKind
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import canonical
 
-__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts", "listed"]
+__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts", "listed", "picture_level"]
 
 KIND_WEIGHTS: Final = MappingProxyType(
     {
@@ -40,6 +40,11 @@ fewer words, and the name of a class is not drowned in it.
 A description that lists terms, as industry standards do ("Includes: anklet, bracelet, brooch"), says more term by term
 than as one text: offers 20.2 with the text, 22.7 with the mean of its terms at weight 1, 28.1 at weight 2."""
 
+_PICTURE_WEIGHT: Final = 0.3
+"""What the mean of a class's pictures counts beside its texts. Measured with TinyCLIP, accuracy in % at 0, 0.2, 0.3,
+0.5 and 1: phone photos of groceries with one web picture a class 45.9, 49.7, 50.0, 47.6, 39.2; fashion photos with one
+photo a class 62.8, 70.9, 70.2, 67.9, 64.0, with three 62.9, 72.4, 72.4, 71.4, 69.2."""
+
 _LIST: Final = re.compile(r"[,;\n]")
 _LEAD: Final = re.compile(r"^[^,;:.]{1,40}:\s")
 _SENTENCE_END: Final = (".", "!", "?")
@@ -50,7 +55,7 @@ _LONGEST_TERM: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class EvidenceText:
-    """One text that speaks for a class; ``position`` counts within its kind."""
+    """One text that speaks for a class, or what is kept of a picture; ``position`` counts within its kind."""
 
     kind: EvidenceKind
     position: int
@@ -115,6 +120,8 @@ def digest(texts: Sequence[EvidenceText]) -> str:
 def class_vector(kinds: Sequence[EvidenceKind], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """The class vector: the mean of the means of each kind of evidence, weighted by ``KIND_WEIGHTS``.
 
+    Where there are pictures, that is the text part, and their mean is added with a weight of 0.3.
+
     Args:
         kinds: The kind of each row, at least one.
         vectors: Unit vectors, shape (len(kinds), dim), float32.
@@ -122,9 +129,37 @@ def class_vector(kinds: Sequence[EvidenceKind], vectors: NDArray[np.float32]) ->
     Returns:
         A unit vector, shape (dim,), float32. Where the evidence cancels out exactly, the first piece stands.
     """
+    texts = [row for row, one in enumerate(kinds) if one is not EvidenceKind.PICTURE]
+    pictures = [row for row, one in enumerate(kinds) if one is EvidenceKind.PICTURE]
     total = np.zeros(vectors.shape[1], np.float64)
-    for kind in dict.fromkeys(kinds):
-        rows = [row for row, one in enumerate(kinds) if one == kind]
+    for kind in dict.fromkeys(kinds[row] for row in texts):
+        rows = [row for row in texts if kinds[row] == kind]
         total += KIND_WEIGHTS[kind] * vectors[rows].mean(axis=0)
+    if pictures:
+        norm = float(np.linalg.norm(total))
+        total = total / max(norm, 1e-9) + _PICTURE_WEIGHT * vectors[pictures].mean(axis=0)
     norm = float(np.linalg.norm(total))
     return (total / norm).astype(np.float32) if norm > 1e-9 else vectors[0].astype(np.float32)
+
+
+def picture_level(texts: NDArray[np.float32], pictures: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """The bias that puts classes with pictures on a level with those that have none.
+
+    In spaces of pictures and texts, pictures are often near one another whatever they show, and far from all texts. So
+    a picture among its evidence would make a class win against every class without, and a bias takes away what
+    pictures of other things score more with it than with the texts alone. With half of the classes pictured, and the
+    two kinds moved apart so that pictures have a cosine of 0.6 with one another and of 0.1 with texts, 28 % of grocery
+    photos and 28 to 31 % of other mixes are right without it, 40 to 43 % with it, 43 % by texts alone.
+
+    Args:
+        texts: A text vector of each class with pictures, shape (n, dim), unit rows, at least one.
+        pictures: The mean of its pictures, of the same shape.
+        others: Pictures of other things, shape (m, dim); none where those of the other classes serve.
+    """
+    if len(others):
+        among, across = float((pictures @ others.T).mean()), float((texts @ others.T).mean())
+    else:
+        apart = ~np.eye(len(texts), dtype=np.bool_)
+        among, across = float((pictures @ pictures.T)[apart].mean()), float((texts @ pictures.T)[apart].mean())
+    lengths = np.linalg.norm(texts + _PICTURE_WEIGHT * pictures, axis=1)
+    return float(across - ((across + _PICTURE_WEIGHT * among) / np.maximum(lengths, 1e-9)).mean())

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["DECODING", "DEFAULT_PROMPTS", "PictureCode", "prompt_problem"]
+__all__ = ["DECODING", "DEFAULT_PROMPTS", "PictureCode", "kept_picture", "kept_reference", "prompt_problem"]
 
 DECODING: Final = "rgb-8, upright, first frame, white behind, no colour profile"
 """What a file becomes before a model's own preprocessing; part of the fingerprint, because it changes vectors."""
@@ -44,3 +44,17 @@ def prompt_problem(prompt: str) -> str:
     return f"the prompt {prompt!r} has {places or 'no'} {{}} for the text to stand in" + (
         "; it must have one" if places else ""
     )
+
+
+def kept_picture(digest: str, reference: str) -> str:
+    """How evidence keeps a picture beside its vector: the digest of its bytes, and where it was."""
+    return f"{digest} {reference}"
+
+
+def kept_reference(text: str) -> str:
+    """Where a picture was that evidence keeps.
+
+    >>> kept_reference(kept_picture("e3b0", "photos/my kettle.jpg"))
+    'photos/my kettle.jpg'
+    """
+    return text.partition(" ")[2]

@@ -1,0 +1,85 @@
+"""Default thresholds of a space, measured anew whenever its class vectors change."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..encoders.background import BACKGROUND
+from ..encoders.base import Encoder
+from ..learn.lexical import features
+from ..learn.thresholds import (
+    NOVEL_QUANTILE,
+    PICTURE_NOVEL_QUANTILE,
+    label_free_rules,
+    picture_rules,
+    rules_between_classes,
+)
+from ..query.lexical import LexicalReader
+from ..schemas.filters import In
+from ..schemas.records import Role
+from ..schemas.rules import Rules
+from ..schemas.taxonomy import Taxonomy
+from ..store import Store
+from ..store.learned import Learned
+from ..store.spaces import SpaceCollections
+from ..store.state import Document, State
+
+if TYPE_CHECKING:
+    from ..encoders.image import ImageEncoder
+
+__all__ = ["RULES", "unrelated_vectors", "write_rules"]
+
+RULES: Final = "rules"
+"""Kind of the state document with the thresholds of a space."""
+
+_RULE_SAMPLE: Final = 2000
+
+
+def write_rules(
+    store: Store,
+    state: State,
+    place: SpaceCollections,
+    taxonomy: Taxonomy,
+    class_ids: Sequence[str],
+    encoder: Encoder | None,
+    made_of: str,
+) -> None:
+    """Measure the thresholds of a space on its stored class vectors, and keep them; nothing without a class."""
+    sample = class_ids[:: -(-len(class_ids) // _RULE_SAMPLE)] if class_ids else ()
+    rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("class_id", "bias", "vector"))
+    if not rows:
+        return
+    vectors = np.stack([row["vector"] for row in rows])
+    if encoder is None:
+        rules = rules_between_classes(vectors)
+    else:
+        unrelated = unrelated_vectors(encoder)
+        scores = unrelated @ vectors.T
+        scores += np.asarray([row["bias"] for row in rows], np.float32)
+        learned = Learned(store, state, place)
+        lexical = LexicalReader(learned).read(taxonomy) if place.space.kind == "text" else None
+        if lexical is not None:
+            scores += lexical.only([row["class_id"] for row in rows]).scores(features(BACKGROUND)).toarray()
+        rules = _encoded_rules(learned, unrelated, scores, pictures=place.space.kind == "image")
+    state.put(Document(RULES, place.space.name, {**rules.to_dict(), "made_of": made_of}))
+
+
+def unrelated_vectors(encoder: Encoder) -> NDArray[np.float32]:
+    """Vectors of what has to do with no class: everyday statements, or pictures that show nothing; shape (n, dim)."""
+    if encoder.space.kind == "image":
+        from ..encoders.unrelated import unrelated_pictures  # noqa: PLC0415 - slow to import
+
+        return cast("ImageEncoder", encoder).encode_pictures(unrelated_pictures())
+    return encoder.encode(BACKGROUND, Role.ITEM).vectors
+
+
+def _encoded_rules(
+    learned: Learned, unrelated: NDArray[np.float32], scores: NDArray[np.float32], *, pictures: bool
+) -> Rules:
+    learner = learned.active()
+    landmarks = learned.landmarks(learner) if learner else None
+    quantile = PICTURE_NOVEL_QUANTILE if pictures else NOVEL_QUANTILE
+    below = landmarks.threshold(unrelated, scores.max(axis=1), quantile) if landmarks else None
+    return picture_rules(scores, below) if pictures else label_free_rules(scores, below)
