@@ -30,6 +30,7 @@ from .learn.calibration_report import CalibrationReport
 from .learn.evaluate import Evaluation, Judged, evaluate
 from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
+from .query.pair import LivePair
 from .schemas.calibration import CANDIDATES
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
@@ -81,9 +82,17 @@ class Catalog:
         self._images.check()
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
         self._live: dict[str, LiveSpace] = {}
-        self._answers = Answers(self._encoders, self._live_space)
+        self._live_pair: LivePair | None = None
+        self._answers = Answers(self._encoders, self._images, self._live_space, self._pair)
         self.classes = ClassEditor(
-            settings.catalog, store, self._state, self._taxonomies, self._spaces, self._encoders.chosen
+            settings.catalog,
+            store,
+            self._state,
+            self._taxonomies,
+            self._spaces,
+            self._encoders.chosen,
+            self._images,
+            settings.picture_roots,
         )
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
@@ -167,9 +176,21 @@ class Catalog:
         dim = next((len(spec.vector) for spec in specs if spec.vector is not None), None)
         return self.classes.put_vectors(specs, self._spaces.register_given(space, dim))
 
-    def import_classes(self, specs: Sequence[ClassSpec], *, space: str | None = None) -> Change:
-        """Add or replace classes; with a space, their vectors go there and no text is embedded for them."""
-        change = self.classes.put(specs, text=space is None)
+    def import_classes(
+        self, specs: Sequence[ClassSpec], *, space: str | None = None, folder: str | Path | None = None
+    ) -> Change:
+        """Add or replace classes; with a space, their vectors go there and no text is embedded for them.
+
+        Args:
+            specs: The classes.
+            space: Name of a space of given vectors.
+            folder: Folder of the file that they come from: their pictures are relative to it, and must be in it.
+                Without one, pictures may be anywhere, relative to the working directory.
+
+        Raises:
+            TaxonomyError: A picture cannot be used; nothing was changed.
+        """
+        change = self.classes.put(specs, text=space is None, folder=None if folder is None else Path(folder))
         if space is not None:
             self.import_vectors(specs, space)
         return change
@@ -413,6 +434,15 @@ class Catalog:
         dim = known.dim if known else first_dim()
         self._spaces.register_given(space, dim)
         return ItemWriter(self.store, self._live_space(space), None)
+
+    def _pair(self) -> LivePair:
+        """The text space and, where the catalogue has one by now, the image space."""
+        known = self._spaces.image_space()
+        text, image = self._live_space(None), None if known is None else self._live_space(known.name)
+        with self._lock:
+            if self._live_pair is None or self._live_pair.image is not image:
+                self._live_pair = LivePair(self._state, text, image)
+            return self._live_pair
 
     def _live_space(self, name: str | None) -> LiveSpace:
         with self._lock:

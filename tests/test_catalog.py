@@ -200,7 +200,7 @@ def test_a_change_that_is_cut_off_is_completed_at_the_next_open(open_catalog, sh
         "save": (editing, "sync"),
         "evidence": (classes_module, "_write_from_texts"),
         "classes": (classes_module, "class_vector"),
-        "rules": (classes_module, "_write_rules"),
+        "rules": (classes_module, "write_rules"),
     }[step]
     with monkeypatch.context() as patch:
         patch.setattr(*where, cut)
@@ -362,7 +362,7 @@ def test_writers_in_two_processes_do_not_lose_each_others_classes(server, shop, 
 
 
 def test_class_definitions_survive_a_round_trip(open_catalog, shop):
-    rich = replace(shop[1], attributes={"gpc": [1, {"a": None}]}, images=("a.jpg",), assignable=True)
+    rich = replace(shop[1], attributes={"gpc": [1, {"a": None}]}, images=("https://example.org/a.jpg",), assignable=True)
     catalog = open_catalog()
     catalog.import_classes([shop[0], rich])
     catalog.close()
