@@ -13,6 +13,7 @@ from .estimator_inputs import KnownClasses, unit_rows
 from .learn.adapt import Material
 from .learn.arrays import evenly
 from .learn.confidence import Scored, fit_temperature
+from .learn.landmarks import survey
 from .learn.learner import Gain, Lesson, fits, held_out, learn
 from .learn.lexical import features, profiles, strongest
 from .learn.thresholds import NOVEL_QUANTILE, rules_between_classes
@@ -112,7 +113,8 @@ def learnt(task: Task) -> Scorer:
         return Scorer(vectors, np.zeros(len(vectors), np.float32), None if own is None else own * LEXICAL_WEIGHT)
     fitting = fits(rows.vectors, vectors, _novel_below(task, vectors))
     shared = None if own is None else strongest(rows.features, own)
-    lesson = Lesson(Material(rows.vectors, vectors, shared, fitting, labels), *_words(task, rows))
+    material = survey(Material(rows.vectors, vectors, shared, fitting, labels)).material
+    lesson = Lesson(material, *_words(task, rows))
     made = learn(lesson)
     # Where class vectors come from labels, accuracy "before" any label would be measured on what it has seen.
     gain = made.gain if all(text is not None for text in task.texts) else None
@@ -145,7 +147,7 @@ def fitted_temperature(task: Task, fitted: Scorer) -> float | None:
     middle = [np.argsort(scores[:, 0] - scores[:, 1], kind="stable")[len(held) // 2]]
     scores = np.concatenate([scores, scores[middle]])
     right = np.concatenate([right, np.eye(1, classes, 1, bool)])
-    found = fit_temperature(Scored(order, scores, right, np.ones(len(right), bool), ()))
+    found = fit_temperature(Scored(order, scores, scores[:, 0], right, np.ones(len(right), bool), ()))
     return found * fitted.spread(task.rows) / max(rest.spread(task.rows), 1e-9)
 
 

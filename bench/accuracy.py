@@ -50,10 +50,11 @@ def texts_alone(found: list[LabelledSet], options: Options) -> Table:
         nothing = Draw(one, np.empty(0, np.int64), np.empty(0, np.int64), sets.parts(one)[1])
         outside = _outside(one)
         items = one.items.vectors
-        _judge(sheet, NAME, nothing, items[nothing.judged] @ one.classes.bare.T, items[outside] @ one.classes.bare.T)
+        names = [items[rows] @ one.classes.bare.T for rows in (nothing.judged, outside)]
+        _judge(sheet, NAME, nothing, *map(_scored, names))
         _ask_router(sheet, nothing, options)
         scores = [sets.text_scores(one.items, one.classes, rows) for rows in (nothing.judged, outside)]
-        _judge(sheet, OURS, nothing, *scores)
+        _judge(sheet, OURS, nothing, *map(_scored, scores))
     notes = [_what_is_judged(), "The router has the name of each class as its one utterance.", peers.NOTE, sets.NOTE]
     return sheet.table("No labels, no items: class texts alone", found, notes)
 
@@ -67,8 +68,8 @@ def unlabelled(found: list[LabelledSet], options: Options) -> Table:
         draw = Draw(one, learnt, np.full(len(learnt), -1), judged)
         outside = _outside(one)
         before = [sets.text_scores(one.items, one.classes, rows) for rows in (judged, outside)]
-        _judge(sheet, f"{OURS}, texts alone", draw, *before)
-        _judge(sheet, f"{OURS}, items learnt from", draw, *_learnt_scores(draw, outside))
+        _judge(sheet, f"{OURS}, texts alone", draw, *map(_scored, before))
+        _judge(sheet, f"{OURS}, items learnt from", draw, *_learnt_answers(draw, outside))
     notes = [
         "Learnt from: training rows of the intent sets (of clinc150 validation rows too, none out of scope) and mwpd_gpc.",
         "The other shops have no such split: the items that are judged are the ones learnt from.",
@@ -126,25 +127,27 @@ def _compare(sheet: Sheet, draw: Draw, amount: str, options: Options, seed: int,
     """All methods that need nothing but vectors, and the router at the first draw."""
     one = draw.one
     names = one.items.vectors[draw.judged] @ one.classes.bare.T
-    _judge(sheet, NAME, draw, names, amount=amount, both=both)
+    _judge(sheet, NAME, draw, _scored(names), amount=amount, both=both)
     if seed == 0:
         _ask_router(sheet, draw, options, amount=amount, both=both)
-    _judge(sheet, LOGISTIC, draw, _logistic(draw), amount=amount, both=both)
-    _judge(sheet, OURS, draw, _learnt_scores(draw, np.empty(0, np.int64))[0], amount=amount, both=both)
+    _judge(sheet, LOGISTIC, draw, _scored(_logistic(draw)), amount=amount, both=both)
+    _judge(sheet, OURS, draw, _learnt_answers(draw, np.empty(0, np.int64))[0], amount=amount, both=both)
 
 
-def _learnt_scores(draw: Draw, outside: Rows) -> list[Floats]:
-    """Scores of the judged rows and of those out of scope, after learning."""
-    from nearclass.learn.learner import learn
+Answers = tuple[Floats, Floats]
+"""Scores, shape (n, K), and how well any class fits, shape (n,)."""
 
+
+def _scored(scores: Floats) -> Answers:
+    """Answers of what has nothing but scores: the best one is the fit."""
+    return scores, scores.max(axis=1, initial=-np.inf)
+
+
+def _learnt_answers(draw: Draw, outside: Rows) -> list[Answers]:
+    """The judged rows and those out of scope, after learning."""
     one = draw.one
-    learnt = learn(sets.lesson(one.items, one.classes, draw.learnt, draw.labels))
-    return [
-        learnt.scores(sets.lesson(one.items, one.classes, rows, whole=True), np.arange(len(rows)))
-        if len(rows)
-        else np.empty((0, len(one.classes.ids)), np.float32)
-        for rows in (draw.judged, outside)
-    ]
+    learnt = sets.learn_from(one.items, one.classes, draw.learnt, draw.labels)
+    return [sets.answers(*learnt, one.items, one.classes, rows) for rows in (draw.judged, outside)]
 
 
 def _logistic(draw: Draw) -> Floats:
@@ -200,7 +203,7 @@ def _tune(sheet: Sheet, draw: Draw, amount: str, labels: int, options: Options, 
     if options.quick or f"{draw.one.name}:{labels}" not in options.more.tune:
         return
     told = tuned.trained(draw)
-    _judge(sheet, TUNED, told, _learnt_scores(told, np.empty(0, np.int64))[0], amount=amount, both=both)
+    _judge(sheet, TUNED, told, _learnt_answers(told, np.empty(0, np.int64))[0], amount=amount, both=both)
 
 
 # Figures
@@ -215,18 +218,19 @@ def _judge(
     sheet: Sheet,
     method: str,
     draw: Draw,
-    scores: Floats,
-    outside: Floats | None = None,
+    answers: Answers,
+    outside: Answers | None = None,
     amount: str = "",
     *,
     both: bool = False,
 ) -> None:
-    """Note the figures of scores of the judged rows, and of those out of scope."""
+    """Note the figures of the judged rows, and of those out of scope."""
     from nearclass.learn.metrics import auroc
 
-    _note(sheet, method, draw, [draw.one.classes.ids[at] for at in scores.argmax(axis=1)], amount, both=both)
-    if outside is not None and len(outside):
-        sheet.add(method, amount, "out-of-scope AUROC", draw.one.name, auroc(scores.max(axis=1), outside.max(axis=1)))
+    best = answers[0].argmax(axis=1)
+    _note(sheet, method, draw, [draw.one.classes.ids[at] for at in best], amount, both=both)
+    if outside is not None and len(outside[1]):
+        sheet.add(method, amount, "out-of-scope AUROC", draw.one.name, auroc(answers[1], outside[1]))
 
 
 def _note(sheet: Sheet, method: str, draw: Draw, answers: list[str], amount: str, *, both: bool = False) -> None:

@@ -20,7 +20,7 @@ QUICK = 8
 BOUND = 0.5
 """Points that adaptation may cost on a mix."""
 
-COLUMNS = ("mix", "classes", "items", "evenness", "before", "after", "gain")
+COLUMNS = ("mix", "classes", "items", "evenness", "before", "after", "gain", "AUROC before", "AUROC after")
 
 
 def measure(options: Options) -> Iterator[Table]:
@@ -36,28 +36,33 @@ def measure(options: Options) -> Iterator[Table]:
         rows.append(_row(mix))
         if options.quick and len(rows) == QUICK:
             break
-    gains = [float(str(row[-1])) for row in rows]
+    gains = [float(str(row[6])) for row in rows]
     worst = int(np.argmin(gains))
-    rows += [["mean gain", None, None, None, None, None, f"{np.mean(gains):+.1f}"]]
-    rows += [[f"worst gain: {rows[worst][0]}", None, None, None, None, None, f"{min(gains):+.1f}"]]
+    nothing = [None] * 5
+    rows += [["mean gain", *nothing, f"{np.mean(gains):+.1f}", None, None]]
+    rows += [[f"worst gain: {rows[worst][0]}", *nothing, f"{min(gains):+.1f}", None, None]]
     below = sum(gain < -BOUND for gain in gains)
     notes = [
         f"Accuracy in %, without a label; {below} of {len(gains)} mixes lose more than {BOUND} points.",
+        "AUROC: how well items that no class is right for are told from others; they were not learnt from themselves.",
         sets.NOTE,
     ]
     yield Table("What unlabelled items are worth", COLUMNS, rows, notes)
 
 
 def _row(mix: Mix) -> list[common.Cell]:
-    from nearclass.learn.learner import learn
+    from nearclass.learn.metrics import auroc
 
-    learnt = learn(sets.lesson(mix.items, mix.classes, mix.learnt))
-    judged = sets.lesson(mix.items, mix.classes, mix.judged, whole=True)
+    learnt, landmarks = sets.learn_from(mix.items, mix.classes, mix.learnt)
+    by_texts = [sets.text_scores(mix.items, mix.classes, rows) for rows in (mix.judged, mix.outside)]
+    answers = [sets.answers(learnt, landmarks, mix.items, mix.classes, rows) for rows in (mix.judged, mix.outside)]
     ids = mix.classes.ids
-    before = sets.accuracy(sets.text_scores(mix.items, mix.classes, mix.judged), mix.truths, ids)
-    after = sets.accuracy(learnt.scores(judged, np.arange(len(mix.judged))), mix.truths, ids)
-    print(f"{mix.name}: {before:.1f} to {after:.1f}", file=sys.stderr, flush=True)
-    figures = [f"{learnt.evenness:.2f}", f"{before:.1f}", f"{after:.1f}", f"{after - before:+.2f}"]
+    before, after = (sets.accuracy(scores, mix.truths, ids) for scores in (by_texts[0], answers[0][0]))
+    figures = [f"{learnt.evenness:.2f}", f"{before:.1f}", f"{after:.1f}", f"{after - before:+.2f}", None, None]
+    if len(mix.outside):
+        told = auroc(*(scores.max(axis=1) for scores in by_texts)), auroc(answers[0][1], answers[1][1])
+        figures[-2:] = [f"{one:.3f}" for one in told]
+    print(f"{mix.name}: {figures}", file=sys.stderr, flush=True)
     return [mix.name, len(ids), len(mix.learnt), *figures]
 
 

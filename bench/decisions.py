@@ -147,7 +147,7 @@ def judged(rows: "Sequence[Answered]", made: "Calibration", one: Labelled, promi
     from nearclass.schemas.records import Decision
 
     decider = CalibratedDecider(made, one.taxonomy, one.answerable)
-    verdicts = decider.decide([row.class_ids for row in rows], [row.scores for row in rows])
+    verdicts = decider.decide([row.class_ids for row in rows], [row.scores for row in rows], [row.fit for row in rows])
     truths = [{above for true in row.truth for above in (*one.taxonomy.ancestors(true), true)} for row in rows]
     of = {
         kind: [

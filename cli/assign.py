@@ -66,12 +66,13 @@ def command(
     end_with_rejects(rejected, given.rejects)
 
 
+_EXPLAINED = ("rule", "fit")
 _TABLE = ("id", "decision", "class", "score", "margin")
 _CSV = ("id", "decision", "class_id", "path", "score", "confidence", "margin", "nearest", "truncated", "revision")
 
 
 def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]:
-    row = {name: getattr(answer, name) for name in answer.__slots__ if explain or name != "rule"}
+    row = {name: getattr(answer, name) for name in answer.__slots__ if explain or name not in _EXPLAINED}
     nearest = answer.candidates[0].path
     if output == "csv":
         row["nearest"] = nearest

@@ -27,6 +27,7 @@ def answered(rows: Sequence[Labelled], answers: Sequence[Assignment]) -> list[An
             [candidate.class_id for candidate in answer.candidates],
             [candidate.score for candidate in answer.candidates],
             row.truth,
+            answer.fit,
         )
         for row, answer in zip(rows, answers, strict=True)
     ]

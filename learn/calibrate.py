@@ -39,12 +39,13 @@ _IDENTITY: Final = Curve(1.0, 1.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A labelled row with its candidates, best first, and the ids of the classes any of which is right."""
+    """A labelled row with its candidates, best first, the ids of the classes any of which is right, and the fit."""
 
     id: str
     class_ids: Sequence[str]
     scores: Sequence[float]
     truth: frozenset[str]
+    fit: float
 
 
 def scored(rows: Sequence[Answered], branches: Branches, taxonomy: Taxonomy) -> Scored:
@@ -63,7 +64,8 @@ def scored(rows: Sequence[Answered], branches: Branches, taxonomy: Taxonomy) -> 
         above = [*taxonomy.ancestors(class_id), class_id]
         lines[class_id] = frozenset(node_of[node] for node in above if node in node_of)
     nodes = tuple(frozenset[int]().union(*(lines[class_id] for class_id in row.truth)) for row in rows)
-    return Scored(columns, scores, right, np.asarray([bool(row.truth) for row in rows], bool), nodes)
+    fit = np.asarray([row.fit for row in rows], np.float64)
+    return Scored(columns, scores, fit, right, np.asarray([bool(row.truth) for row in rows], bool), nodes)
 
 
 def calibrate(
@@ -156,7 +158,7 @@ def _masses(rows: Scored, precision: float, novel_below: float, n: int, revision
     )
     if made.fits is None:
         return made
-    return replace(made, fits_below=novel_threshold(made.fitting(rows.scores), rows.in_scope))
+    return replace(made, fits_below=novel_threshold(made.fitting(rows.scores, rows.fit), rows.in_scope))
 
 
 def _branch_curve(seen: Calibrated, left: NDArray[np.bool_]) -> Curve:

@@ -30,7 +30,7 @@ class Evaluation:
         precision: Share of the assigned ones that are right; None where none was assigned.
         ece: Expected calibration error of the best candidates of all items, in 15 bins of equal width; an item out of
             scope counts as wrong. None until there is a calibration.
-        oos_auroc: How well the score tells items in scope from those out of scope, or None without the latter.
+        oos_auroc: How well the fit tells items in scope from those out of scope, or None without the latter.
         decisions: Number of items by decision.
         items_per_s: Items answered in a second, encoding included.
     """
@@ -91,7 +91,7 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
         precision=right / len(assigned) if assigned else None,
         ece=_calibration_error(judged),
         oos_auroc=(
-            metrics.auroc([one.answer.score for one in scoped], [one.answer.score for one in outside])
+            metrics.auroc([one.answer.fit for one in scoped], [one.answer.fit for one in outside])
             if scoped and outside
             else None
         ),

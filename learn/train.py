@@ -1,8 +1,5 @@
 """Linear heads: from items whose class is known, or guessed by adaptation, to one vector and bias for each class."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import TEMPERATURE, Adaptation, Material
 from .arrays import evenly, softmax
+from .quiet import expected_warnings
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -80,7 +78,7 @@ def student(material: Material, adapted: Adaptation) -> Head | None:
     inputs = np.concatenate([material.items[some][sure], material.texts])
     targets = np.concatenate([guessed[sure], np.arange(classes)])
     model = LogisticRegression(C=5.0, max_iter=60, tol=1e-3)
-    with _expected():
+    with expected_warnings():
         model.fit(inputs, targets, sample_weight=np.concatenate([weights[sure], np.ones(classes)]))
     vectors, biases = model.coef_, model.intercept_
     if classes == 2:  # one row stands for both
@@ -113,7 +111,7 @@ def head(material: Material, features: "csr_matrix", text_features: "csr_matrix"
     targets = np.concatenate([material.labels[known], classes])
     weights = np.concatenate([np.ones(len(known)), np.full(len(classes), _TEXT_WEIGHT)])
     model = LinearSVC(C=_HEAD_COST, random_state=0)
-    with _expected():
+    with expected_warnings():
         model.fit(inputs, targets, sample_weight=weights)
     coefficients = model.coef_ * _FEATURE_SCALE
     biases = model.intercept_
@@ -122,19 +120,6 @@ def head(material: Material, features: "csr_matrix", text_features: "csr_matrix"
     dim = material.items.shape[1]
     lexical = _pruned(coefficients[:, dim:], columns, features.shape[1])
     return Head(classes, coefficients[:, :dim].astype(np.float32), biases.astype(np.float32), lexical)
-
-
-@contextmanager
-def _expected() -> Iterator[None]:
-    """Without the warnings of scikit-learn that mean nothing here."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - slow to import
-
-    with warnings.catch_warnings():
-        # Stopped early on purpose: the last digits of the likelihood are worth nothing.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # Few items of many classes are what this is for.
-        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-        yield
 
 
 def _columns(features: "csr_matrix", classes: int) -> NDArray[np.int64]:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EmptyTaxonomyError
+from ..learn.adapt import TEMPERATURE
 from ..learn.lexical import features
 from ..schemas.calibration import Calibration
+from ..schemas.learning import Landmarks
 from ..schemas.records import Assignment, Candidate, Evidence
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
@@ -17,9 +19,9 @@ from .decide import CalibratedDecider, Verdict, decide
 from .explain import EvidenceReader
 from .search import ClassSearch
 
-__all__ = ["Assigner"]
+__all__ = ["STALE_SPARE", "Assigner"]
 
-_STALE_SPARE = 4
+STALE_SPARE = 4
 """Candidates beyond k, in case some were retired by another process a moment ago."""
 
 
@@ -35,6 +37,9 @@ class Assigner:
         rules: Thresholds.
         evidence: Where explanations come from.
         calibration: Makes the confidences and the thresholds, in the place of ``rules``; None until there is one.
+        landmarks: Say how well any class fits; None until something was learnt from items.
+        temperature: Difference of scores at which the odds of two classes differ by e, before anything is calibrated.
+        learner: Version of what the space has learnt, 0 for nothing.
     """
 
     space: str
@@ -44,6 +49,9 @@ class Assigner:
     rules: Rules
     evidence: EvidenceReader
     calibration: Calibration | None = None
+    landmarks: Landmarks | None = None
+    temperature: float = TEMPERATURE
+    learner: int = 0
     _decider: CalibratedDecider | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -80,15 +88,44 @@ class Assigner:
             return []
         # At least two, for the margin; with a calibration, all that share the mass.
         width = max(k, 2 if self.calibration is None else self.calibration.candidates)
-        hits = self.search.search(vectors, width + _STALE_SPARE, None if texts is None else features(texts))
+        hits = self.search.search(vectors, width + STALE_SPARE, None if texts is None else features(texts))
         ranked = [
             self._live(class_ids, scores)
             for class_ids, scores in zip(hits.class_ids, hits.scores.tolist(), strict=True)
         ]
         best = [pairs[0][0] if pairs else None for pairs in ranked]
         evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(ranked)
-        verdicts = self._decide(ids, ranked)
-        return [self._answer(*one, k=k) for one in zip(ids, ranked, verdicts, evidence, truncated, strict=True)]
+        self._check_found(ids, ranked)
+        best_scores = np.asarray([pairs[0][1] for pairs in ranked], np.float32)
+        return self.answers(ids, ranked, self.fits(vectors, best_scores).tolist(), evidence, truncated, k=k)
+
+    def answers(
+        self,
+        ids: Sequence[str],
+        ranked: Sequence[Sequence[tuple[str, float]]],
+        fits: Sequence[float],
+        evidence: Sequence[tuple[Evidence, ...]],
+        truncated: Sequence[bool],
+        *,
+        k: int,
+    ) -> list[Assignment]:
+        """The answer for each item whose candidates are known, in the order given.
+
+        Args:
+            ids: Ids of the items.
+            ranked: Answerable classes of each with their scores, best first, at least one.
+            fits: How well any class fits each.
+            evidence: What speaks for the best candidate of each.
+            truncated: Whether their texts were cut.
+            k: How many candidates to name.
+        """
+        verdicts = self._decide(ranked, fits)
+        rows = zip(ids, ranked, verdicts, evidence, truncated, fits, strict=True)
+        return [self._answer(*one, k=k) for one in rows]
+
+    def fits(self, vectors: NDArray[np.float32], best: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How well any class fits items with these unit vectors, shape (n, dim), and best scores, shape (n,)."""
+        return best if self.landmarks is None else self.landmarks.fit(vectors, best)
 
     def check(self) -> None:
         """Refuse to answer from nothing.
@@ -109,7 +146,7 @@ class Assigner:
             (class_id, score) for class_id, score in zip(class_ids, scores, strict=False) if class_id in self.answerable
         ]
 
-    def _decide(self, ids: Sequence[str], ranked: Sequence[Sequence[tuple[str, float]]]) -> list[Verdict]:
+    def _check_found(self, ids: Sequence[str], ranked: Sequence[Sequence[tuple[str, float]]]) -> None:
         lost = next((item_id for item_id, pairs in zip(ids, ranked, strict=True) if not pairs), None)
         if lost is not None:
             message = f"the search found no class for item {lost!r}"
@@ -117,11 +154,13 @@ class Assigner:
                 message,
                 hint="No class has a vector in this space: import the classes for it, or choose another with --space.",
             )
+
+    def _decide(self, ranked: Sequence[Sequence[tuple[str, float]]], fits: Sequence[float]) -> list[Verdict]:
         class_ids = [[class_id for class_id, _ in pairs] for pairs in ranked]
         scores = [[score for _, score in pairs] for pairs in ranked]
         if self._decider is not None:
-            return self._decider.decide(class_ids, scores)
-        return [decide(*one, self.rules, self.taxonomy) for one in zip(class_ids, scores, strict=True)]
+            return self._decider.decide(class_ids, scores, fits)
+        return [decide(*one, self.rules, self.taxonomy) for one in zip(class_ids, scores, fits, strict=True)]
 
     def _answer(
         self,
@@ -130,6 +169,7 @@ class Assigner:
         verdict: Verdict,
         evidence: tuple[Evidence, ...],
         truncated: bool,  # noqa: FBT001 - a field of the record
+        fit: float,
         *,
         k: int,
     ) -> Assignment:
@@ -151,4 +191,5 @@ class Assigner:
             space=self.space,
             revision=self.taxonomy.revision,
             rule=verdict.rule,
+            fit=round(fit, 6),
         )

@@ -40,18 +40,19 @@ class Verdict:
     confidences: tuple[float, ...] = ()
 
 
-def decide(class_ids: Sequence[str], scores: Sequence[float], rules: Rules, taxonomy: Taxonomy) -> Verdict:
+def decide(class_ids: Sequence[str], scores: Sequence[float], fit: float, rules: Rules, taxonomy: Taxonomy) -> Verdict:
     """The decision for one item, without a calibration.
 
     Args:
         class_ids: Candidates, best first, at least one.
         scores: Their scores, not rising.
+        fit: How well any class fits.
         rules: The thresholds of the space.
         taxonomy: For the ancestors that candidates share.
     """
     best = scores[0]
-    if best < rules.novel_below:
-        return Verdict(Decision.NOVEL, None, f"best score {best:.3f} is below {rules.novel_below:.3f}; {rules.basis}")
+    if fit < rules.novel_below:
+        return Verdict(Decision.NOVEL, None, f"fit {fit:.3f} is below {rules.novel_below:.3f}; {rules.basis}")
     alike = [
         class_id
         for class_id, score in zip(class_ids, scores, strict=True)
@@ -81,13 +82,16 @@ class CalibratedDecider:
         self._back_off_least = float(calibration.branch.apply(back_off)[0])
         self._least = np.asarray([np.inf if least is None else least for least in leasts], np.float64)
 
-    def decide(self, class_ids: Sequence[Sequence[str]], scores: Sequence[Sequence[float]]) -> list[Verdict]:
+    def decide(
+        self, class_ids: Sequence[Sequence[str]], scores: Sequence[Sequence[float]], fits: Sequence[float]
+    ) -> list[Verdict]:
         """The decision for each item.
 
         Args:
             class_ids: Answerable candidates of each item, best first, at least one; those after the number of
                 candidates that the calibration was made with are of no account.
             scores: Their scores, not rising.
+            fits: How well any class fits each item.
         """
         if not class_ids:
             return []
@@ -97,10 +101,11 @@ class CalibratedDecider:
         table = np.full(columns.shape, -np.inf)
         for row, values in enumerate(scores):
             table[row, : min(width, len(values))] = values[:width]
-        fitting, masses = made.fitting(table), made.masses(table)
+        fit = np.asarray(fits, np.float64)
+        fitting, masses = made.fitting(table, fit), made.masses(table, fit)
         # Rounded down, so that they never add up to more than 1.
         confidences = np.floor(made.confidences(masses) * 1e6) / 1e6
-        novel = (table[:, 0] < made.novel_below) if made.fits is None else (fitting < made.fits_below)
+        novel = made.novel(fitting, fit)
         # The same comparison as when the thresholds were tested: on masses, not on rounded confidences.
         assigned = ~novel & (masses[:, 0] >= self._least[columns[:, 0]])
         left = np.flatnonzero(~novel & ~assigned)
@@ -112,13 +117,10 @@ class CalibratedDecider:
             columns[:, 0].tolist(),
             confidences.tolist(),
             np.select([novel, assigned], [Decision.NOVEL, Decision.ASSIGNED], Decision.REVIEW).tolist(),
-            self._novel_signal(table, fitting).tolist(),
+            (fit if made.fits is None else fitting).tolist(),
             strict=True,
         )
         return [self._verdict(*one, backed.get(row)) for row, one in enumerate(rows)]
-
-    def _novel_signal(self, scores: NDArray[np.float64], fitting: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scores[:, 0] if self.calibration.fits is None else fitting
 
     def _back_off(
         self, columns: NDArray[np.int64], masses: NDArray[np.float64]
@@ -162,7 +164,7 @@ class CalibratedDecider:
     def _novel_rule(self, signal: float) -> str:
         made = self.calibration
         if made.fits is None:
-            return f"best score {signal:.3f} is below {made.novel_below:.3f}, a label-free default; {made.basis}"
+            return f"fit {signal:.3f} is below {made.novel_below:.3f}, a label-free default; {made.basis}"
         return f"probability {signal:.3f} that any class fits is below {made.fits_below:.3f}; {made.basis}"
 
     def _asks(self, top: str) -> str:

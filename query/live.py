@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from ..learn.adapt import TEMPERATURE
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
@@ -26,6 +27,10 @@ MIRROR_LIMIT = 50_000
 some ten times quicker than its own search."""
 
 _RULES = "rules"
+
+CLIP_SCALE: Final = 100.0
+"""Where a model of pictures does not say what it multiplies cosines with: the bound at which that of CLIP ends
+(Radford et al., arXiv 2103.00020, section 2.5)."""
 
 
 class LiveSpace:
@@ -63,13 +68,25 @@ class LiveSpace:
     def _build(self, taxonomy: Taxonomy) -> Assigner:
         document = self._state.get(_RULES, self.place.space.name)
         rules = Rules.from_dict(document.body) if document else Rules(0.0, 0.0, "no class vector has been written")
-        evidence = EvidenceReader(self._store, self.place.evidence)
+        evidence = EvidenceReader(self._store, self.place.evidence, self.place.space.name)
         answerable = frozenset(taxonomy.assignable())
         lexical = self._lexical.read(taxonomy) if self._lexical else None
         search = self._search(len(answerable), lexical)
         name = self.place.space.name
-        calibration = read_calibration(self._state, name, self._learned.active_version())
-        return Assigner(name, taxonomy, answerable, search, rules, evidence, calibration)
+        learner = self._learned.active()
+        calibration = read_calibration(self._state, name, learner.version if learner else 0)
+        landmarks = self._learned.landmarks(learner) if learner else None
+        version = learner.version if learner else 0
+        return Assigner(
+            name, taxonomy, answerable, search, rules, evidence, calibration, landmarks, self._temperature, version
+        )
+
+    @property
+    def _temperature(self) -> float:
+        """Of texts as in learning; of pictures what their model was trained with."""
+        if self.place.space.kind != "image":
+            return TEMPERATURE
+        return 1 / float(self.place.space.details.get("logit_scale") or CLIP_SCALE)
 
     def _search(self, class_count: int, lexical: LexicalIndex | None) -> ClassSearch:
         if self._store.resolve(self.place.classes) is None:

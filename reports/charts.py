@@ -52,7 +52,7 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A threshold on the score, and the shares that it calls novel, of items out of scope and in scope."""
+    """A threshold on the fit, and the shares that it calls novel, of items out of scope and in scope."""
 
     threshold: float
     true_novel: float
@@ -102,13 +102,13 @@ def answering(judged: Sequence[Judged]) -> Answering | None:
 
 
 def _signals(judged: Sequence[Judged]) -> Mapping[str, Sequence[float]]:
-    """What sureness can be read from: confidence where there is one, the margin, and the best score."""
+    """What sureness can be read from: confidence where there is one, the margin, and the fit."""
     if not judged:
         return {}
     found: Mapping[str, Sequence[float | None]] = {
         "confidence": [one.confidence for one in judged],
         "margin": [one.answer.margin for one in judged],
-        "best score": [one.answer.score for one in judged],
+        "fit": [one.answer.fit for one in judged],
     }
     known = {name: [value for value in values if value is not None] for name, values in found.items()}
     return {name: values for name, values in known.items() if len(values) == len(judged)}
@@ -162,19 +162,19 @@ def confidence(judged: Sequence[Judged]) -> Reliability | None:
 
 
 def scope(judged: Sequence[Judged]) -> Scope | None:
-    """How the best score tells items out of scope from the others; None without both kinds."""
+    """How the fit tells items out of scope from the others; None without both kinds."""
     inside = [one for one in judged if one.truth]
     outside = [one for one in judged if not one.truth]
     if not inside or not outside:
         return None
-    curve = scope_curve([one.answer.score for one in inside], [one.answer.score for one in outside])
+    curve = scope_curve([one.answer.fit for one in inside], [one.answer.fit for one in outside])
     across = Axis("Items in scope that are called novel: lost")
     up = Axis("Items out of scope called novel")
     point = (_novel(inside), _novel(outside))
     text = f"the decisions as they are: {percent(point[1])} caught, {percent(point[0])} lost"
     # Below, because the line runs above.
     marks = [replace(mark("A", point, across, up, "disc", text), below=True)]
-    lines = [line("by best score", _corners(curve), across, up, "solid")]
+    lines = [line("by fit", _corners(curve), across, up, "solid")]
     title = "Items out of scope that are caught, against items in scope that are lost"
     caught = [Caught(threshold, true, false) for threshold, false, true in map(curve.catching, _CATCHES)]
     plot = Plot("scope", title, f"A: {text}.", across, up, lines, marks, "a score that says nothing")

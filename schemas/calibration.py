@@ -1,8 +1,8 @@
 """A calibration as data: from the scores of candidates to honest probabilities, and the thresholds on them.
 
-The mass of a class is P(some class fits) x P(this class | some class fits): a logistic in the best score and the
-log-sum-exp, times a softmax with a temperature. A curve, which rises, turns masses into confidences; because it
-rises, a threshold on the one is a threshold on the other.
+The mass of a class is P(some class fits) x P(this class | some class fits): a logistic in the best score, the
+log-sum-exp and the fit, times a softmax with a temperature. A curve, which rises, turns masses into confidences;
+because it rises, a threshold on the one is a threshold on the other.
 """
 
 from collections.abc import Mapping
@@ -51,11 +51,13 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """P(some class fits): the logistic of ``best`` x best score + ``total`` x T log-sum-exp(scores / T) + ``shift``."""
+    """P(some class fits): the logistic of ``best`` x best score + ``total`` x T log-sum-exp(scores / T) + ``fit`` x fit
+    + ``shift``."""  # noqa: D205, D209 - one formula
 
     best: float
     total: float
     shift: float
+    fit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Calibration:
         temperature: T of the softmax over their scores.
         fits: P(some class fits), or None where no row out of scope was there to learn it from; then it is 1.
         fits_below: An item is novel where P(some class fits) is less; without ``fits`` of no account.
-        novel_below: An item is novel where its best score is less; with ``fits`` of no account.
+        novel_below: An item is novel where its fit is less; with ``fits`` of no account.
         leaf: From the mass of the best candidate to its confidence.
         branch: From the mass of a branch to its confidence.
         assign_at: Least mass for ``assigned`` by id of the top-level branch, where it has its own; None where no
@@ -105,23 +107,29 @@ class Calibration:
             f"confidence, revision {self.revision}"
         )
 
-    def fitting(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(some class fits) of each row, shape (n,); ``scores`` as in ``masses``."""
+    def fitting(self, scores: NDArray[np.float64], fit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(some class fits) of each row, shape (n,); arguments as in ``masses``."""
         if self.fits is None:
             return np.ones(len(scores))
-        best, total = self.signals(scores, self.temperature)
-        return _logistic(self.fits.best * best + self.fits.total * total + self.fits.shift)
+        signals = self.signals(scores, fit, self.temperature)
+        slopes = np.asarray([self.fits.best, self.fits.total, self.fits.fit])
+        return _logistic(signals @ slopes + self.fits.shift)
 
-    def masses(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def novel(self, fitting: NDArray[np.float64], fit: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether no class fits each row, shape (n,), by what ``fitting`` gave and the fit itself."""
+        return np.asarray(fit < self.novel_below if self.fits is None else fitting < self.fits_below, bool)
+
+    def masses(self, scores: NDArray[np.float64], fit: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mass of each candidate.
 
         Args:
             scores: Shape (n, k), best first; minus infinity where there is no candidate, at least one in each row.
+            fit: How well any class fits, shape (n,).
 
         Returns:
             Shape (n, k), each row with a sum of at most 1.
         """
-        return self.fitting(scores)[:, None] * softmax(scores, self.temperature)
+        return self.fitting(scores, fit)[:, None] * softmax(scores, self.temperature)
 
     def confidences(self, masses: NDArray[np.float64]) -> NDArray[np.float64]:
         """The confidence of each candidate: not rising along a row, with a sum of at most 1.
@@ -144,11 +152,11 @@ class Calibration:
         return self.assign_at.get(top, self.assign_at_pooled)
 
     @staticmethod
-    def signals(scores: NDArray[np.float64], temperature: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The best score of each row and T log-sum-exp(scores / T), both of shape (n,)."""
+    def signals(scores: NDArray[np.float64], fit: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+        """The best score of each row, T log-sum-exp(scores / T) and the fit, shape (n, 3)."""
         best = scores[:, 0]
         total = best + temperature * np.log(np.exp((scores - best[:, None]) / temperature).sum(axis=1))
-        return best, total
+        return np.stack([best, total, fit], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """The calibration as JSON-able data."""

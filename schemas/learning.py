@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEXICAL_WEIGHT", "LearnedClass", "Learner", "Newcomers"]
+__all__ = ["LEXICAL_WEIGHT", "Landmarks", "LearnedClass", "Learner", "Newcomers"]
 
 LEXICAL_WEIGHT: Final = 0.15
 """What lexical evidence counts beside the cosine before anything is learnt. Measured with MiniLM, accuracy in % at 0,
@@ -43,6 +43,66 @@ class Newcomers:
         return (self.scale * units).astype(np.float32), biases.astype(np.float32)
 
 
+_AROUND: Final = 0.05
+"""Landmarks whose cosine is less by this count less by a factor e."""
+_FIT_COUNTS: Final = 4.0
+"""What the fit around an item counts beside its best score. AUROC over 14 sets and mixes, half of them with a
+quarter or more of strangers: 0.924 with 4, as with 8; 0.75 with the best score alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Where the items lay that were learnt from, and how well class texts fit there.
+
+    Where all of them belong, an item is the more likely to belong the nearer it is to them. Where strangers are among
+    them, being near says nothing, and how well class texts fit the items nearby says it all.
+
+    Attributes:
+        vectors: Means of items that lie together, shape (L, dim), float32, each shorter than 1.
+        fits: Mean cosine of those items to the nearest class text, shape (L,), float32.
+        strangeness: How surely there are strangers in bulk, from 0 to 1.
+        divide: Fit that parts items that belong from strangers.
+    """
+
+    vectors: NDArray[np.float32]
+    fits: NDArray[np.float32]
+    strangeness: float
+    divide: float
+
+    def fit(self, items: NDArray[np.float32], best: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How well any class fits each item; higher is better, and 0.1 of cosine makes a difference of about 0.1.
+
+        Args:
+            items: Unit vectors, shape (n, dim).
+            best: The best score of each, shape (n,).
+        """
+        units = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-9)
+        near = items @ units.T
+        nearest = near.max(axis=1)
+        found = (1 - self.strangeness) * (best + nearest)
+        if self.strangeness:
+            weights = np.exp((near - nearest[:, None]) / np.float32(_AROUND))
+            found += self.strangeness * _FIT_COUNTS * (weights @ self.fits) / weights.sum(axis=1)
+        return np.asarray(found, np.float32)
+
+    def threshold(self, unrelated: NDArray[np.float32], best: NDArray[np.float32], quantile: float) -> float:
+        """The fit below which an item is novel, without labels.
+
+        Args:
+            unrelated: Unit vectors of texts that have to do with no class, shape (n, dim).
+            best: The best score of each, shape (n,).
+            quantile: Share of them that score less; among strangers, ``divide`` parts them.
+        """
+        usual = float(np.quantile(replace(self, strangeness=0.0).fit(unrelated, best), quantile))
+        return (1 - self.strangeness) * usual + self.strangeness * _FIT_COUNTS * self.divide
+
+    def joined_by(self, texts: NDArray[np.float32]) -> "Landmarks":
+        """The landmarks once classes with these text vectors, shape (n, dim), are there as well."""
+        if not len(texts):
+            return self
+        return replace(self, fits=np.maximum(self.fits, (self.vectors @ texts.T).max(axis=1)))
+
+
 @dataclass(frozen=True, slots=True)
 class LearnedClass:
     """What one version of a learner gives one class.
@@ -73,6 +133,8 @@ class Learner:
         method: ``adapted`` (from items without labels) or ``trained`` (with labels).
         lexical_weight: Weight of the label-free lexical evidence in the score.
         newcomers: Places classes that are not among its vectors.
+        strangeness: Of its landmarks.
+        divide: Of its landmarks.
         report: What it was learnt from and what it changed, for people.
     """
 
@@ -80,6 +142,8 @@ class Learner:
     method: str
     lexical_weight: float
     newcomers: Newcomers
+    strangeness: float = 0.0
+    divide: float = 0.0
     report: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +156,8 @@ class Learner:
             "text_centre": _packed(self.newcomers.text_centre),
             "scale": self.newcomers.scale,
             "shift": self.newcomers.shift,
+            "strangeness": self.strangeness,
+            "divide": self.divide,
             "report": dict(self.report),
         }
 
@@ -102,7 +168,13 @@ class Learner:
             _unpacked(data["item_centre"]), _unpacked(data["text_centre"]), float(data["scale"]), float(data["shift"])
         )
         return cls(
-            int(data["version"]), str(data["method"]), float(data["lexical_weight"]), newcomers, data.get("report", {})
+            int(data["version"]),
+            str(data["method"]),
+            float(data["lexical_weight"]),
+            newcomers,
+            float(data.get("strangeness", 0.0)),
+            float(data.get("divide", 0.0)),
+            data.get("report", {}),
         )
 
 

@@ -58,6 +58,7 @@ class EvidenceKind(StrEnum):
     VECTOR = "vector"
     LABEL = "label"
     """An item that somebody said belongs to the class."""
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Item:
         description: Longer text.
         text: The full text, where the source has just one.
         image: Reference to a picture, a path or an address.
+        folder: Where a path of a picture begins, and what it must stay in; None for the working directory.
         vector: A vector from another model, for items of a precomputed space; shape (dim,), finite, not zero.
         attributes: Everything else that the source row had.
     """
@@ -81,6 +83,7 @@ class Item:
     image: str | None = None
     vector: tuple[float, ...] | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +141,17 @@ class Evidence:
 
     Attributes:
         class_id: The class it speaks for.
-        kind: Name, parent, description, synonym, example or a given vector.
-        text: The words, or empty for a vector.
+        kind: Name, parent, description, synonym, example, picture or a given vector.
+        text: The words, or the reference of a picture, or empty for a vector.
         similarity: Cosine similarity to the item, from -1 to 1.
+        space: Name of the space in which the two were compared.
     """
 
     class_id: str
     kind: EvidenceKind
     text: str
     similarity: float
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +171,11 @@ class Assignment:
         candidates: The nearest classes, best first; ties stand in the order of their ids.
         evidence: What matched for the best candidate, nearest first.
         truncated: Whether the item's text was longer than the encoder reads.
-        space: Name of the vector space.
+        space: Name of the vector space; where text and picture were both compared, both names with a + between them.
         revision: Revision of the taxonomy that the answer was given under.
         rule: The rule that decided, in words.
+        fit: How well any class fits: what ``novel`` is decided by. The score of the best candidate, before anything was
+            learnt from items; since then also how near the item is to those, and how well classes fit these.
     """
 
     id: str
@@ -184,3 +191,4 @@ class Assignment:
     space: str
     revision: int
     rule: str
+    fit: float

@@ -1,13 +1,14 @@
-"""Versions of what a space has learnt: one document each, and a row for each class."""
+"""Versions of what a space has learnt: one document each, and a row for each class and landmark."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..schemas.collections import key_of
-from ..schemas.filters import Compare, In
-from ..schemas.learning import LearnedClass, Learner
+from ..schemas.filters import All, Compare, In
+from ..schemas.learning import Landmarks, LearnedClass, Learner
 from .spaces import SpaceCollections
 from .state import Document, State
 from .store import Store
@@ -15,11 +16,14 @@ from .store import Store
 __all__ = ["KEPT_VERSIONS", "Learned"]
 
 KEPT_VERSIONS: Final = 10
-"""Older ones are removed when a new one is stored; each takes about 2 KB a class in 384 dimensions."""
+"""Older ones are removed when a new one is stored; each takes about 4 KB a class in 384 dimensions, up to 20 KB where a
+class has labels."""
 
 _LEARNER: Final = "learner"
 _ACTIVE: Final = "active_learner"
 _ROWS_AT_ONCE: Final = 1000
+_NO_CLASS: Final = ""
+"""Stands for the class in the row of a landmark, whose fit is in the place of the bias."""
 
 
 class Learned:
@@ -63,7 +67,8 @@ class Learned:
         if self._store.resolve(self._place.learned) is None:
             return
         fields = ("class_id", "digest", "bias", "lexical", "vector")
-        for page in self._store.scan(self._place.learned, where=Compare("version", "==", version), fields=fields):
+        where = All([Compare("version", "==", version), Compare("class_id", "!=", _NO_CLASS)])
+        for page in self._store.scan(self._place.learned, where=where, fields=fields):
             for row in page:
                 lexical = row["lexical"]
                 yield LearnedClass(
@@ -75,15 +80,38 @@ class Learned:
                     np.asarray(lexical.get("weights", ()), np.float32),
                 )
 
-    def write(self, learner: Learner, classes: Sequence[LearnedClass]) -> None:
+    def landmarks(self, learner: Learner) -> Landmarks | None:
+        """The landmarks of a version, or None where it has none."""
+        where = All([Compare("version", "==", learner.version), Compare("class_id", "==", _NO_CLASS)])
+        pages = self._store.scan(self._place.learned, where=where, fields=("digest", "bias", "vector"))
+        rows = sorted((row for page in pages for row in page), key=lambda row: str(row["digest"]))
+        if not rows:
+            return None
+        fits = np.asarray([row["bias"] for row in rows], np.float32)
+        return Landmarks(np.stack([row["vector"] for row in rows]), fits, learner.strangeness, learner.divide)
+
+    def write(self, learner: Learner, classes: Sequence[LearnedClass], landmarks: Landmarks | None = None) -> None:
         """Store a version, rows first, so that a version that is there is whole; it is not in use yet."""
-        spec = self._place.specs[self._place.learned]
-        for start in range(0, len(classes), _ROWS_AT_ONCE):
-            part = classes[start : start + _ROWS_AT_ONCE]
-            self._store.upsert(self._place.learned, spec, [_row(learner.version, one) for one in part])
-        self._store.flush(self._place.learned)
+        self._upsert([_row(learner.version, one) for one in classes])
+        if landmarks is not None:
+            self.write_landmarks(learner.version, landmarks)
+        self.flush()
         self._state.put(Document(_LEARNER, self._name(learner.version), learner.to_dict()))
         self._prune(keep={learner.version, self.active_version()})
+
+    def write_landmarks(self, version: int, landmarks: Landmarks) -> None:
+        """Store the landmarks of a version, in place of those it had; ``flush`` makes them durable."""
+        pairs = enumerate(zip(landmarks.vectors, landmarks.fits.tolist(), strict=True))
+        self._upsert([_landmark_row(version, place, vector, fit) for place, (vector, fit) in pairs])
+
+    def flush(self) -> None:
+        """Make what was written durable."""
+        self._store.flush(self._place.learned)
+
+    def _upsert(self, rows: Sequence[dict[str, object]]) -> None:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            spec = self._place.specs[self._place.learned]
+            self._store.upsert(self._place.learned, spec, rows[start : start + _ROWS_AT_ONCE])
 
     def use(self, version: int) -> None:
         """Note which version is in use, 0 for none; class vectors follow with the next ``sync``, then ``settle``."""
@@ -119,4 +147,17 @@ def _row(version: int, one: LearnedClass) -> dict[str, object]:
         "digest": one.digest,
         "bias": one.bias,
         "lexical": {"features": one.features.tolist(), "weights": [round(value, 4) for value in one.weights.tolist()]},
+    }
+
+
+def _landmark_row(version: int, place: int, vector: NDArray[np.float32], fit: float) -> dict[str, object]:
+    name = f"landmark {place:06d}"
+    return {
+        "key": key_of("landmark", str(place), str(version)),
+        "vector": vector,
+        "class_id": _NO_CLASS,
+        "version": version,
+        "digest": name,
+        "bias": fit,
+        "lexical": {},
     }

@@ -42,13 +42,13 @@ def split(rows, labels, seed):
     """Rows to calibrate on, under ids that halve anew, and the others."""
     order = np.random.default_rng(seed).permutation(len(rows)).tolist()
     named = (rows[index] for index in order[:labels])
-    fit = [Answered(f"{seed}/{row.id}", row.class_ids, row.scores, row.truth) for row in named]
+    fit = [Answered(f"{seed}/{row.id}", row.class_ids, row.scores, row.truth, row.fit) for row in named]
     return fit, [rows[index] for index in order[labels:]]
 
 
 def decided(taxonomy, made, rows):
     decider = CalibratedDecider(made, taxonomy, frozenset(taxonomy.assignable()))
-    return decider.decide([row.class_ids for row in rows], [row.scores for row in rows])
+    return decider.decide([row.class_ids for row in rows], [row.scores for row in rows], [row.fit for row in rows])
 
 
 def precision_of(taxonomy, rows, verdicts, decision):

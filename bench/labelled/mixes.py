@@ -1,7 +1,7 @@
 """Mixes of items and classes, made of the labelled sets, that unlabelled learning could stumble over."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -39,6 +39,7 @@ class Mix:
         learnt: Rows that are learnt from.
         judged: Rows that have a right class.
         truths: Ids of the right classes of the judged rows.
+        outside: Rows that no class is right for, and that were not learnt from.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Mix:
     learnt: Rows
     judged: Rows
     truths: list[tuple[str, ...]]
+    outside: Rows = field(default_factory=partial(np.empty, 0, np.int64))
 
 
 def mixes(sets: Mapping[str, LabelledSet], vectors: Vectors) -> Iterator[Mix]:
@@ -63,7 +65,11 @@ def mixes(sets: Mapping[str, LabelledSet], vectors: Vectors) -> Iterator[Mix]:
             yield _level(sets[name], depth, vectors)
     for name, others, share, most in _OUTSIDE:
         if {name, *others} <= set(sets):
-            yield _outside(sets[name], [sets[other] for other in others], share, most, rng)
+            for stored in (True, False):
+                yield _outside(sets[name], [sets[other] for other in others], share, most, rng, stored=stored)
+    for name in (CLINC, INSTACART, BIGBASKET):
+        if name in sets:
+            yield _branches(sets[name], vectors, rng)
 
 
 def _draws(rng: np.random.Generator) -> Iterator[tuple[str, str, Callable[[LabelledSet], Rows]]]:
@@ -128,8 +134,33 @@ def _level(one: LabelledSet, depth: int, vectors: Vectors) -> Mix:
     return Mix(f"{one.name}, level {depth}", made, one.items, rows, rows, [truths[row] for row in rows])
 
 
-def _outside(one: LabelledSet, others: Sequence[LabelledSet], share: float, most: int, rng: np.random.Generator) -> Mix:
-    """Items of other sets among those of a set; they are learnt from and not judged."""
+def _branches(one: LabelledSet, vectors: Vectors, rng: np.random.Generator) -> Mix:
+    """Half of the top-level branches are not in the taxonomy, and their items are among those learnt from."""
+    from nearclass.schemas.taxonomy import Taxonomy
+
+    top = {spec.id: [*one.taxonomy.ancestors(spec.id), spec.id][0] for spec in one.taxonomy}
+    tops = sorted(set(top.values()))
+    kept = {tops[at] for at in rng.permutation(len(tops))[: len(tops) // 2]}
+    made = classes_of(Taxonomy([spec for spec in one.taxonomy if top[spec.id] in kept]), vectors)
+    truths = [tuple(each for each in truth if top[each] in kept) for truth in one.truths]
+    inside = np.array([bool(truth) for truth in truths])
+    rows = rng.permutation(np.flatnonzero(one.labelled))
+    learnt, rest = np.split(rows, [len(rows) * 2 // 3])
+    judged = rest[inside[rest]]
+    name = f"{one.name}, half of the branches unknown"
+    return Mix(name, made, one.items, learnt, judged, [truths[row] for row in judged], rest[~inside[rest]])
+
+
+def _outside(
+    one: LabelledSet,
+    others: Sequence[LabelledSet],
+    share: float,
+    most: int,
+    rng: np.random.Generator,
+    *,
+    stored: bool,
+) -> Mix:
+    """Items of other sets among those of a set, or met only later; a third of both is judged and not learnt from."""
     from scipy.sparse import vstack
 
     inside = _drawn(np.flatnonzero(one.labelled), most, rng)
@@ -143,6 +174,11 @@ def _outside(one: LabelledSet, others: Sequence[LabelledSet], share: float, most
         vstack([each.items.features[rows] for each, rows in chosen], format="csr"),
     )
     names = " and ".join(other.name for other in others)
-    name = f"{one.name}, {len(picked) / len(items.texts):.0%} of items from {names}"
-    judged = np.arange(len(inside))
-    return Mix(name, one.classes, items, np.arange(len(items.texts)), judged, [one.truths[row] for row in inside])
+    where = f"{len(picked) / len(items.texts):.0%} of items" if stored else "later items"
+    own, strange = np.arange(len(inside)), len(inside) + rng.permutation(len(picked))
+    learnt, judged = np.split(own, [len(own) * 2 // 3])
+    told, outside = np.split(strange, [len(strange) * 2 // 3])
+    if stored:
+        learnt = np.concatenate([learnt, told])
+    truths = [one.truths[inside[row]] for row in judged]
+    return Mix(f"{one.name}, {where} from {names}", one.classes, items, learnt, judged, truths, outside)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from nearclass.encoders.text import TextEncoder
-    from nearclass.learn.learner import Lesson
+    from nearclass.learn.learner import Learnt, Lesson
     from nearclass.learn.resolve import EvidenceText
+    from nearclass.schemas.learning import Landmarks
     from nearclass.schemas.records import Role
     from nearclass.schemas.taxonomy import Taxonomy
 
@@ -239,6 +240,31 @@ def lesson(items: Items, classes: Classes, rows: Rows, labels: Rows | None = Non
         np.full(len(rows), -1) if labels is None else labels,
     )
     return Lesson(material, found, classes.text_features)
+
+
+def learn_from(
+    items: Items, classes: Classes, rows: Rows, labels: Rows | None = None
+) -> "tuple[Learnt, Landmarks | None]":
+    """What a catalogue would learn, were these rows its items; arguments as in ``lesson``."""
+    from dataclasses import replace
+
+    from nearclass.learn.landmarks import survey
+    from nearclass.learn.learner import learn
+
+    given = lesson(items, classes, rows, labels)
+    found = survey(given.material)
+    return learn(replace(given, material=found.material)), found.landmarks
+
+
+def answers(
+    learnt: "Learnt", landmarks: "Landmarks | None", items: Items, classes: Classes, rows: Rows
+) -> tuple[Floats, Floats]:
+    """Scores of rows after learning, shape (rows, K), and how well any class fits them, shape (rows,)."""
+    if not len(rows):
+        return np.empty((0, len(classes.ids)), np.float32), np.empty(0, np.float32)
+    scores = learnt.scores(lesson(items, classes, rows, whole=True), np.arange(len(rows)))
+    best = scores.max(axis=1)
+    return scores, best if landmarks is None else landmarks.fit(items.vectors[rows], best)
 
 
 def text_scores(items: Items, classes: Classes, rows: Rows) -> Floats:

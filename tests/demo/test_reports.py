@@ -45,6 +45,7 @@ def answered(item_id: str, *class_ids: str, decision: Decision = Decision.ASSIGN
         space="tiny",
         revision=7,
         rule=f"best score 0.9 {HOSTILE}; uncalibrated, label-free default: {HOSTILE}",
+        fit=0.9,
     )
 
 

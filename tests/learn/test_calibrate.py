@@ -40,7 +40,9 @@ def world(n, seed, *, sharpness=0.12, oos=0.0, worse=()):
             scores[branch == branch[right]] += 0.09
             truth = frozenset({LEAF_IDS[right]})
         order = np.argsort(-scores)
-        rows.append(Answered(f"{seed}-{row}", [LEAF_IDS[i] for i in order], scores[order].tolist(), truth))
+        rows.append(
+            Answered(f"{seed}-{row}", [LEAF_IDS[i] for i in order], scores[order].tolist(), truth, float(scores.max()))
+        )
     return rows
 
 
@@ -50,7 +52,7 @@ def made(rows, precision=0.9, **more):
 
 def verdicts(calibration, rows):
     decider = CalibratedDecider(calibration, TAXONOMY, ANSWERABLE)
-    return decider.decide([row.class_ids for row in rows], [row.scores for row in rows])
+    return decider.decide([row.class_ids for row in rows], [row.scores for row in rows], [row.fit for row in rows])
 
 
 def precision_of(rows, found, decision):
@@ -120,7 +122,7 @@ def test_items_out_of_scope_are_found_and_few_others_are_lost(report, others):
 def test_without_rows_out_of_scope_the_label_free_threshold_stands():
     calibration = calibrate(world(800, 5), TAXONOMY, ANSWERABLE, precision=0.8, novel_below=0.35, learner=0).calibration
     assert calibration.fits is None
-    (low,) = verdicts(calibration, [Answered("x", LEAF_IDS[:2], [0.34, 0.2], frozenset())])
+    (low,) = verdicts(calibration, [Answered("x", LEAF_IDS[:2], [0.34, 0.2], frozenset(), 0.34)])
     assert low.decision is Decision.NOVEL
     assert "label-free" in low.rule
 

@@ -199,7 +199,7 @@ def judged(*rows):
             Assignment(
                 id=str(place), decision=Decision.ASSIGNED, class_id=answer, path=(answer,), score=0.5, confidence=None,
                 margin=None, candidates=(Candidate(answer, (answer,), 0.5),), evidence=(), truncated=False, space="s",
-                revision=1, rule="",
+                revision=1, rule="", fit=0.5,
             ),
             frozenset(right),
         )

@@ -16,36 +16,36 @@ def taxonomy(shop):
 
 
 def test_a_clear_winner_is_assigned(taxonomy):
-    verdict = decide(["kettles", "toasters"], [0.6, 0.4], RULES, taxonomy)
+    verdict = decide(["kettles", "toasters"], [0.6, 0.4], 0.6, RULES, taxonomy)
     assert (verdict.decision, verdict.class_id) == (Decision.ASSIGNED, "kettles")
 
 
 def test_a_best_score_below_the_threshold_is_novel(taxonomy):
-    verdict = decide(["kettles", "toasters"], [0.29, 0.1], RULES, taxonomy)
+    verdict = decide(["kettles", "toasters"], [0.29, 0.1], 0.29, RULES, taxonomy)
     assert (verdict.decision, verdict.class_id) == (Decision.NOVEL, None)
 
 
 def test_two_alike_under_one_branch_back_off_to_it(taxonomy):
-    verdict = decide(["kettles", "toasters", "boots"], [0.6, 0.58, 0.2], RULES, taxonomy)
+    verdict = decide(["kettles", "toasters", "boots"], [0.6, 0.58, 0.2], 0.6, RULES, taxonomy)
     assert (verdict.decision, verdict.class_id) == (Decision.ANCESTOR, "home")
 
 
 def test_two_alike_under_different_branches_go_to_review(taxonomy):
-    verdict = decide(["kettles", "boots"], [0.6, 0.58], RULES, taxonomy)
+    verdict = decide(["kettles", "boots"], [0.6, 0.58], 0.6, RULES, taxonomy)
     assert (verdict.decision, verdict.class_id) == (Decision.REVIEW, None)
 
 
 def test_a_single_candidate_needs_no_margin(taxonomy):
-    assert decide(["kettles"], [0.6], RULES, taxonomy).decision is Decision.ASSIGNED
+    assert decide(["kettles"], [0.6], 0.6, RULES, taxonomy).decision is Decision.ASSIGNED
 
 
 def test_a_margin_of_zero_thresholds_still_assigns_the_best(taxonomy):
-    verdict = decide(["kettles", "boots"], [0.6, 0.6], Rules(0.0, 0.0, ""), taxonomy)
+    verdict = decide(["kettles", "boots"], [0.6, 0.6], 0.6, Rules(0.0, 0.0, ""), taxonomy)
     assert verdict.class_id == "kettles"
 
 
 def test_every_rule_names_its_threshold_and_where_it_comes_from(taxonomy):
     for scores in ([0.6, 0.4], [0.2, 0.1], [0.6, 0.59]):
-        rule = decide(["kettles", "boots"], scores, RULES, taxonomy).rule
+        rule = decide(["kettles", "boots"], scores, scores[0], RULES, taxonomy).rule
         assert "for the test" in rule
         assert "0.3" in rule or "0.05" in rule

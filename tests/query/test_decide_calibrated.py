@@ -39,7 +39,7 @@ def taxonomy(shop):
 def decide(taxonomy):
     def decided(class_ids, scores, **changed):
         decider = CalibratedDecider(replace(MADE, **changed), taxonomy, frozenset(taxonomy.assignable()))
-        (verdict,) = decider.decide([class_ids], [scores])
+        (verdict,) = decider.decide([class_ids], [scores], [scores[0]])
         return verdict
 
     return decided
@@ -101,14 +101,14 @@ def test_rows_decide_the_same_together_as_alone(taxonomy):
     rows = [list(generator.permutation(leaves)[: int(generator.integers(1, 8))]) for _ in range(60)]
     scores = [sorted(generator.normal(0.4, 0.08, len(row)), reverse=True) for row in rows]
     decider = CalibratedDecider(MADE, taxonomy, frozenset(leaves))
-    together = decider.decide(rows, scores)
-    alone = [decider.decide([row], [line])[0] for row, line in zip(rows, scores, strict=True)]
+    together = decider.decide(rows, scores, [line[0] for line in scores])
+    alone = [decider.decide([row], [line], [line[0]])[0] for row, line in zip(rows, scores, strict=True)]
     assert [(one.decision, one.class_id) for one in together] == [(one.decision, one.class_id) for one in alone]
     assert len({one.decision for one in together}) > 2
 
 
 def test_no_rows_no_answers(taxonomy):
-    assert CalibratedDecider(MADE, taxonomy, frozenset(taxonomy.assignable())).decide([], []) == []
+    assert CalibratedDecider(MADE, taxonomy, frozenset(taxonomy.assignable())).decide([], [], []) == []
 
 
 def test_answers_have_confidences_only_with_a_calibration(catalog):

@@ -41,7 +41,7 @@ def many(count, *, confident=False, classes=5, oos=0):
                 Assignment(
                     id=str(place), decision=decision, class_id=given, path=(), score=score,
                     confidence=candidates[0].confidence, margin=0.1, candidates=candidates, evidence=(),
-                    truncated=False, space="tiny", revision=3, rule="r; basis",
+                    truncated=False, space="tiny", revision=3, rule="r; basis", fit=score,
                 ),
                 truth,
             )
@@ -67,7 +67,7 @@ def test_the_decisions_in_use_are_marked_where_they_are():
 def test_lines_and_letters_can_be_told_apart_without_colour():
     judged, _ = many(200, confident=True)
     chart = charts.answering(judged)
-    assert chart.signals == ["confidence", "margin", "best score"]
+    assert chart.signals == ["confidence", "margin", "fit"]
     assert len({one.stroke for one in chart.plot.lines}) == 3
     assert [one.letter for one in chart.plot.marks] == ["A", "B", "C", "D"]
     assert all(one.text for one in chart.plot.marks)
@@ -75,7 +75,7 @@ def test_lines_and_letters_can_be_told_apart_without_colour():
 
 def test_without_confidences_no_line_and_no_diagram_pretends_to_them():
     judged, _ = many(200)
-    assert charts.answering(judged).signals == ["margin", "best score"]
+    assert charts.answering(judged).signals == ["margin", "fit"]
     assert charts.confidence(judged) is None
 
 
@@ -92,7 +92,7 @@ def test_a_few_lucky_answers_make_no_precision():
         Judged(one.answer, frozenset({one.answer.candidates[0].class_id if place < 10 else "class-9"}))
         for place, one in enumerate(ranked)
     ]
-    targets = [one for one in charts.answering(lucky).targets if one.signal == "best score"]
+    targets = [one for one in charts.answering(lucky).targets if one.signal == "fit"]
     assert [one.coverage for one in targets] == [None] * 4
 
 
