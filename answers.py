@@ -1,47 +1,80 @@
 """Answers for items that are not stored: encoded or given, in chunks, in the order asked."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .encoding import CatalogEncoder
-from .errors import UsageError
+from .errors import NearclassError, PictureError, UsageError
+from .imaging import CatalogImages
 from .ingest.rejects import refused
 from .ingest.run import CHUNK_ROWS
 from .ingest.sources import BadRow
+from .query.fuse import Half
 from .query.live import LiveSpace
+from .query.pair import LivePair
 from .schemas.records import Assignment, Item, Role
 from .schemas.spaces import Space
 from .schemas.text import item_text
 from .schemas.vectors import unit_vector
 
-__all__ = ["Answers"]
+__all__ = ["NO_IMAGE_ENCODER", "Answers"]
+
+NO_IMAGE_ENCODER: Final = "no_image_encoder"
+"""Code of an item that has nothing but a picture, where nothing can look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """An item that cannot be answered, and why."""
+
+    item: Item
+    code: str
+    error: NearclassError
 
 
 class Answers:
-    """Assigns items in the text space of a catalogue, or in a named space of given vectors."""
+    """Assigns items by their texts and pictures, or in a named space of given vectors."""
 
-    def __init__(self, encoders: CatalogEncoder, live: Callable[[str | None], LiveSpace]) -> None:
-        """Ask ``live`` for the space of a name, and of None for the text space."""
+    def __init__(
+        self,
+        encoders: CatalogEncoder,
+        images: CatalogImages,
+        live: Callable[[str], LiveSpace],
+        pair: Callable[[], LivePair],
+    ) -> None:
+        """Ask ``live`` for the space of a name, and ``pair`` for those of texts and pictures."""
         self._encoders = encoders
+        self._images = images
         self._live = live
+        self._pair = pair
 
     def assign(self, items: Sequence[Item], *, k: int, explain: bool, space: str | None) -> list[Assignment]:
-        """The answers for items, all of which can be asked about."""
+        """The answers for items, all of which can be asked about.
+
+        Raises:
+            PictureError: A picture cannot be used.
+            UsageError: An item has neither a text nor a picture that could be looked at.
+        """
         answers: list[Assignment] = []
         for start in range(0, len(items), CHUNK_ROWS):
-            answers.extend(self._chunk(items[start : start + CHUNK_ROWS], k, explain=explain, space=space))
+            for answer in self._chunk(items[start : start + CHUNK_ROWS], k, explain=explain, space=space):
+                if isinstance(answer, _Refused):
+                    raise answer.error
+                answers.append(answer)
         return answers
 
     def each(
         self, rows: Iterable[Item | BadRow], *, k: int, explain: bool, space: str | None
     ) -> Iterator[Assignment | BadRow]:
         """The answers for rows as they come, in bounded memory; those that cannot be asked about are bad rows."""
-        given = None if space is None else self._live(space).place.space
         chunk: list[Item | BadRow] = []
         for row in rows:
-            chunk.append(row if isinstance(row, BadRow) else _usable(row, given))
+            chunk.append(row)
             if len(chunk) >= CHUNK_ROWS:
                 yield from self._rows(chunk, k, explain=explain, space=space)
                 chunk = []
@@ -53,41 +86,92 @@ class Answers:
         items = [row for row in rows if isinstance(row, Item)]
         answers = iter(self._chunk(items, k, explain=explain, space=space) if items else ())
         for row in rows:
-            yield row if isinstance(row, BadRow) else next(answers)
+            answer = row if isinstance(row, BadRow) else next(answers)
+            yield refused(answer.item, answer.code, answer.error.message) if isinstance(answer, _Refused) else answer
 
-    def _chunk(self, items: Sequence[Item], k: int, *, explain: bool, space: str | None) -> list[Assignment]:
+    def _chunk(
+        self, items: Sequence[Item], k: int, *, explain: bool, space: str | None
+    ) -> Sequence[Assignment | _Refused]:
+        return self._given(items, k, space, explain=explain) if space else self._encoded(items, k, explain=explain)
+
+    def _given(self, items: Sequence[Item], k: int, space: str, *, explain: bool) -> Sequence[Assignment | _Refused]:
         live = self._live(space)
         assigner = live.assigner()
         assigner.check()
-        ids = [item.id for item in items]
-        if space is not None:
-            vectors = np.stack([_given_vector(item, live.place.space) for item in items])
-            return assigner.assign(ids, vectors, [False] * len(items), k=k, explain=explain)
+        vectors = [_given_vector(item, live.place.space) for item in items]
+        usable = [(item, one) for item, one in zip(items, vectors, strict=True) if isinstance(one, np.ndarray)]
+        found: Iterator[Assignment] = iter(())
+        if usable:
+            stacked = np.stack([vector for _, vector in usable])
+            ids = [item.id for item, _ in usable]
+            found = iter(assigner.assign(ids, stacked, [False] * len(ids), k=k, explain=explain))
+        return [one if isinstance(one, _Refused) else next(found) for one in vectors]
+
+    def _encoded(self, items: Sequence[Item], k: int, *, explain: bool) -> Sequence[Assignment | _Refused]:
+        # Asked first: no model has to be loaded to see that there is no class.
+        for side in (self._pair().text, self._pair().image):
+            if side is not None:
+                side.assigner().check()
         texts = [item_text(item) for item in items]
-        empty = next((item.id for item, text in zip(items, texts, strict=True) if not text), None)
-        if empty is not None:
-            message = f"item {empty!r} has no text: title, description and text are empty"
-            raise UsageError(message, hint="Give it a title, a description or a text.")
-        encoded = self._encoders.current().encode(texts, Role.ITEM)
-        return assigner.assign(ids, encoded.vectors, encoded.truncated.tolist(), texts=texts, k=k, explain=explain)
+        looked, refusals = self._pictures(items, texts)
+        said = [place for place, text in enumerate(texts) if text and place not in refusals]
+        kept = sorted({*said, *looked})
+        place_of = {place: row for row, place in enumerate(kept)}
+        text = image = None
+        if said:
+            encoded = self._encoders.current().encode([texts[place] for place in said], Role.ITEM)
+            rows = np.asarray([place_of[place] for place in said], np.int64)
+            text = Half(rows, encoded.vectors, encoded.truncated.tolist(), [texts[place] for place in said])
+        if looked:
+            places = sorted(looked)
+            rows = np.asarray([place_of[place] for place in places], np.int64)
+            image = Half(rows, np.stack([looked[place] for place in places]), [False] * len(places))
+        found = self._pair().assigner().assign([items[one].id for one in kept], text, image, k=k, explain=explain)
+        return [refusals[place] if place in refusals else found[place_of[place]] for place in range(len(items))]
+
+    def _pictures(
+        self, items: Sequence[Item], texts: Sequence[str]
+    ) -> tuple[dict[int, NDArray[np.float32]], dict[int, _Refused]]:
+        """Vectors of the pictures, and the items that cannot be answered, both by their places."""
+        pictured = [place for place, item in enumerate(items) if item.image]
+        encoder = self._images.current() if pictured else None
+        refusals = {
+            place: _nothing(item)
+            for place, item in enumerate(items)
+            if not texts[place] and (encoder is None or not item.image)
+        }
+        if encoder is None:
+            return {}, refusals
+        from .ingest.looking import look  # noqa: PLC0415 - decoders that a catalogue of texts has no use for
+        from .pictures.load import PictureSource  # noqa: PLC0415
+
+        self._images.chosen()  # the classes may have no vectors among pictures yet
+        sources = [PictureSource(items[place].image or "", Path(items[place].folder or ".")) for place in pictured]
+        with self._images.loader() as loader:
+            found = look(loader, encoder, sources, [""] * len(sources))
+        vectors: dict[int, NDArray[np.float32]] = {}
+        for place, one in zip(pictured, found, strict=True):
+            if isinstance(one, PictureError):
+                refusals[place] = _Refused(items[place], one.code, one)
+            elif one.vector is not None:
+                vectors[place] = one.vector
+        return vectors, refusals
 
 
-def _usable(item: Item, given: Space | None) -> Item | BadRow:
-    """The item, or why it cannot be asked about; ``given`` is the space of its vector, None for a text."""
-    if given is None:
-        return item if item_text(item) else refused(item, "no_text", "title, description and text are empty")
-    try:
-        _given_vector(item, given)
-    except UsageError as error:
-        return refused(item, "bad_vector", error.message)
-    return item
+def _nothing(item: Item) -> _Refused:
+    """An item without a text, whose picture nothing can look at if it has one."""
+    if item.image:
+        message = f"item {item.id!r} has only a picture, and no encoder of pictures is configured"
+        hint = "Set NEARCLASS_IMAGE_ENCODER, for example to clip-b32 or to local-dir:FOLDER."
+        return _Refused(item, NO_IMAGE_ENCODER, UsageError(f"{message}: NEARCLASS_IMAGE_ENCODER is not set", hint=hint))
+    message = f"item {item.id!r} has no text: title, description and text are empty"
+    return _Refused(item, "no_text", UsageError(message, hint="Give it a title, a description, a text or a picture."))
 
 
-def _given_vector(item: Item, space: Space) -> NDArray[np.float32]:
+def _given_vector(item: Item, space: Space) -> NDArray[np.float32] | _Refused:
     try:
         return unit_vector(item.vector or (), space.dim)
     except ValueError as error:
         message = f"item {item.id!r} brings to {space.name} {error}"
-        raise UsageError(
-            message, hint=f"The space takes finite vectors of length {space.dim} that are not zero."
-        ) from error
+        hint = f"The space takes finite vectors of length {space.dim} that are not zero."
+        return _Refused(item, "bad_vector", UsageError(message, hint=hint))

@@ -17,6 +17,7 @@ __all__ = ["RejectWriter", "refused"]
 def refused(item: Item, code: str, message: str) -> BadRow:
     """An item that came from no file, as a row that was not taken."""
     row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
+    row |= {"image": item.image} if item.image else {}
     return BadRow(row, "", 0, 0, code, message)
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas.filters import In
+from ..schemas.pictures import kept_reference
 from ..schemas.records import Evidence, EvidenceKind
 from ..store import Store
 
@@ -95,8 +96,14 @@ class EvidenceReader:
         return {
             class_id: _ClassEvidence(
                 [EvidenceKind(str(row["kind"])) for row in group],
-                [str(row["text"]) for row in group],
+                [_said(row) for row in group],
                 np.stack([np.asarray(row["vector"], np.float32) for row in group]),
             )
             for class_id, group in groups.items()
         }
+
+
+def _said(row: Mapping[str, object]) -> str:
+    """The words of a piece of evidence, or where its picture was."""
+    text = str(row["text"])
+    return kept_reference(text) if row["kind"] == EvidenceKind.PICTURE else text
