@@ -22,7 +22,7 @@ from .schemas.spaces import Space
 from .schemas.text import item_text
 from .schemas.vectors import unit_vector
 
-__all__ = ["NO_IMAGE_ENCODER", "Answers"]
+__all__ = ["NO_IMAGE_ENCODER", "Answers", "Seen"]
 
 NO_IMAGE_ENCODER: Final = "no_image_encoder"
 """Code of an item that has nothing but a picture, where nothing can look at it."""
@@ -35,6 +35,25 @@ class _Refused:
     item: Item
     code: str
     error: NearclassError
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Items as vectors.
+
+    Attributes:
+        items: Those that can be asked about, in the order given.
+        text: Those of them with a text; None without any.
+        image: Those of them with a picture; None without any.
+        refusals: The others, by their places among all.
+        count: How many there were in all.
+    """
+
+    items: list[Item]
+    text: Half | None
+    image: Half | None
+    refusals: dict[int, _Refused]
+    count: int
 
 
 class Answers:
@@ -108,6 +127,21 @@ class Answers:
         return [one if isinstance(one, _Refused) else next(found) for one in vectors]
 
     def _encoded(self, items: Sequence[Item], k: int, *, explain: bool) -> Sequence[Assignment | _Refused]:
+        seen = self._seen(items)
+        ids = [item.id for item in seen.items]
+        found = iter(self._pair().assigner().assign(ids, seen.text, seen.image, k=k, explain=explain))
+        return [seen.refusals[place] if place in seen.refusals else next(found) for place in range(len(items))]
+
+    def seen(self, items: Sequence[Item]) -> tuple[Seen, dict[int, BadRow]]:
+        """Items as vectors, and those that cannot be asked about as bad rows, by their places."""
+        parts = [self._seen(items[start : start + CHUNK_ROWS]) for start in range(0, len(items), CHUNK_ROWS)]
+        whole = _joined(parts)
+        refusals = {
+            place: refused(one.item, one.code, one.error.message) for place, one in sorted(whole.refusals.items())
+        }
+        return whole, refusals
+
+    def _seen(self, items: Sequence[Item]) -> Seen:
         # Asked first: no model has to be loaded to see that there is no class.
         for side in (self._pair().text, self._pair().image):
             if side is not None:
@@ -116,18 +150,16 @@ class Answers:
         looked, refusals = self._pictures(items, texts)
         said = [place for place, text in enumerate(texts) if text and place not in refusals]
         kept = sorted({*said, *looked})
-        place_of = {place: row for row, place in enumerate(kept)}
+        row_of = {place: row for row, place in enumerate(kept)}
         text = image = None
         if said:
             encoded = self._encoders.current().encode([texts[place] for place in said], Role.ITEM)
-            rows = np.asarray([place_of[place] for place in said], np.int64)
+            rows = np.asarray([row_of[place] for place in said], np.int64)
             text = Half(rows, encoded.vectors, encoded.truncated.tolist(), [texts[place] for place in said])
         if looked:
-            places = sorted(looked)
-            rows = np.asarray([place_of[place] for place in places], np.int64)
-            image = Half(rows, np.stack([looked[place] for place in places]), [False] * len(places))
-        found = self._pair().assigner().assign([items[one].id for one in kept], text, image, k=k, explain=explain)
-        return [refusals[place] if place in refusals else found[place_of[place]] for place in range(len(items))]
+            rows = np.asarray([row_of[place] for place in sorted(looked)], np.int64)
+            image = Half(rows, np.stack([looked[place] for place in sorted(looked)]), [False] * len(looked))
+        return Seen([items[place] for place in kept], text, image, refusals, len(items))
 
     def _pictures(
         self, items: Sequence[Item], texts: Sequence[str]
@@ -156,6 +188,31 @@ class Answers:
             elif one.vector is not None:
                 vectors[place] = one.vector
         return vectors, refusals
+
+
+def _joined(parts: Sequence[Seen]) -> Seen:
+    """All parts as one."""
+    items: list[Item] = []
+    refusals: dict[int, _Refused] = {}
+    halves: tuple[list[tuple[int, Half]], list[tuple[int, Half]]] = ([], [])
+    count = 0
+    for part in parts:
+        for listed, half in zip(halves, (part.text, part.image), strict=True):
+            if half is not None:
+                listed.append((len(items), half))
+        refusals |= {count + place: one for place, one in part.refusals.items()}
+        items += part.items
+        count += part.count
+    text, image = (_one_half(listed) if listed else None for listed in halves)
+    return Seen(items, text, image, refusals, count)
+
+
+def _one_half(parts: Sequence[tuple[int, Half]]) -> Half:
+    """Halves of parts as one; each with the number of items before its part."""
+    rows = np.concatenate([before + half.rows for before, half in parts])
+    texts = [text for _, half in parts for text in half.texts or ()]
+    truncated = [one for _, half in parts for one in half.truncated]
+    return Half(rows, np.concatenate([half.vectors for _, half in parts]), truncated, texts or None)
 
 
 def _nothing(item: Item) -> _Refused:

@@ -35,10 +35,15 @@ def command(app: App, paths: tuple[str, ...], precision: float, *, given: Input,
 
     Example: nearclass calibrate --labels labelled.jsonl --precision 0.95
     """
-    with app.open() as catalog:
-        labelled, rejected = read_labels(catalog, paths, given)
-        report = catalog.calibrate(labelled, precision=precision, space=given.space)
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415 - help must not wait for what the catalogue needs
+
+    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
+        labelled = read_labels(catalog, paths, given, bad_rows)
+        report = catalog.calibrate(
+            labelled, precision=precision, space=given.space, on_reject=lambda _row, bad: bad_rows.write(bad)
+        )
         stale = catalog.stale_items()
+        rejected = bad_rows.count
     rows = Rows(output)
     found = {**report.to_dict(), "rejected": rejected}
     if rows.format == "table":

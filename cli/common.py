@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import rich_click as click
@@ -34,6 +35,7 @@ __all__ = [
     "note",
     "note_stale",
     "pass_app",
+    "picture",
     "rejects_option",
     "space_option",
 ]
@@ -173,6 +175,14 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
         rejects_option,
     )
     return functools.reduce(lambda inner, add: add(inner), reversed(added), collected)
+
+
+def picture(reference: str) -> tuple[str, str | None]:
+    """Image and folder of an item, from a picture that was named on the command line: it may be anywhere."""
+    if reference.lower().startswith(("http://", "https://")):
+        return reference, None
+    path = Path(reference).expanduser().absolute()
+    return str(path), str(path.parent)
 
 
 def end_with_rejects(count: int, rejects: str) -> None:

@@ -14,6 +14,8 @@ from .labels import labels_option, read_labels
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..ingest.labelled import Labelled
+    from ..ingest.rejects import RejectWriter
+    from ..ingest.sources import BadRow
 
 __all__ = ["command"]
 
@@ -43,25 +45,45 @@ def command(
     Example: nearclass evaluate --labels labelled.jsonl --report report.html
     """
     from ..errors import UsageError  # noqa: PLC0415 - help must not wait for what the catalogue needs
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
 
     names = _names(encoders)
     if encoders is not None and (report or given.space is not None):
         message = "--encoders goes neither with --report nor with --space"
         raise UsageError(message, hint="Compare first; then evaluate the catalogue with the encoder chosen.")
-    with app.open() as catalog:
-        labelled, rejected = read_labels(catalog, paths, given)
+    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
+        labelled = read_labels(catalog, paths, given, bad_rows, pictures=not names)
         if names:
             _compare(catalog, labelled, names, output)
         else:
-            figures, judged = catalog.evaluate(labelled, space=given.space)
-            Rows(output).one({**figures.to_dict(), "rejected": rejected})
-            if report:
-                from ..reports.evaluation import write_evaluation  # noqa: PLC0415
-
-                vectors = catalog.class_vectors(given.space)
-                write_evaluation(report, figures, judged, labelled, catalog.classes.taxonomy, vectors)
-                note(f"wrote {report}")
+            _evaluate(catalog, labelled, bad_rows, report, given.space, output)
+        rejected = bad_rows.count
     end_with_rejects(rejected, given.rejects)
+
+
+def _evaluate(
+    catalog: Catalog,
+    labelled: list[Labelled],
+    bad_rows: RejectWriter,
+    report: str | None,
+    space: str | None,
+    output: str | None,
+) -> None:
+    unusable: set[int] = set()
+
+    def reject(row: Labelled, bad: BadRow) -> None:
+        unusable.add(id(row))
+        bad_rows.write(bad)
+
+    figures, judged = catalog.evaluate(labelled, space=space, on_reject=reject)
+    Rows(output).one({**figures.to_dict(), "rejected": bad_rows.count})
+    if report:
+        from ..reports.evaluation import write_evaluation  # noqa: PLC0415
+
+        used = [row for row in labelled if id(row) not in unusable]
+        vectors = catalog.class_vectors(space)
+        write_evaluation(report, figures, judged, used, catalog.classes.taxonomy, vectors)
+        note(f"wrote {report}")
 
 
 def _names(encoders: str | None) -> list[str]:

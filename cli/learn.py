@@ -60,6 +60,8 @@ def command(
 
     Example: nearclass learn --dry-run
     """
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415 - help must not wait for what the catalogue needs
+
     _check(given, paths, folder, dry_run=dry_run, instead=listing + (wanted is not None))
     with app.open() as catalog:
         if listing:
@@ -70,7 +72,9 @@ def command(
             Rows(output).one({"version": wanted})
             note_stale(catalog.stale_items())
             return
-        labelled, rejected = read_labels(catalog, paths, given)
+        with RejectWriter(given.rejects) as bad_rows:
+            labelled = read_labels(catalog, paths, given, bad_rows, pictures=False)
+        rejected = bad_rows.count
         if folder is not None:
             _tune(catalog, labelled, folder, output)
             end_with_rejects(rejected, given.rejects)

@@ -12,11 +12,11 @@ __all__ = ["answered", "read_calibration", "unseen", "write_calibration"]
 
 
 def unseen(rows: Iterable[Labelled], exclude: Collection[str]) -> list[Labelled]:
-    """The rows whose canonical text is not among those that were learnt from.
+    """The rows whose canonical text is not among those that were learnt from; rows without a text stay.
 
     A calibration on what was learnt from would promise more than holds for new items.
     """
-    return [row for row in rows if item_text(row.item) not in exclude]
+    return [row for row in rows if not (text := item_text(row.item)) or text not in exclude]
 
 
 def answered(rows: Sequence[Labelled], answers: Sequence[Assignment]) -> list[Answered]:

@@ -1,22 +1,16 @@
 """Labelled rows: items with the classes that are right for them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
 
 from ..errors import TaxonomyError
 from ..schemas.records import Item
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import item_text
 from .sources import BadRow, RawRow, Source
-from .sources.address import is_address
 from .sources.mapping import ColumnMapping, MappedRow, RowMapper
 
 __all__ = ["Labelled", "mapped_items", "read_labelled"]
-
-
-_STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +65,11 @@ def mapped_items(sources: Iterable[Source], mapping: ColumnMapping | None = None
 def _mapped(
     sources: Iterable[Source], mapping: ColumnMapping | None
 ) -> Iterator[tuple[RawRow | BadRow, MappedRow | BadRow]]:
-    """Each row as it was read and as an item, whose picture is sought beside the file."""
+    """Each row as it was read, and as an item."""
     for source in sources:
-        mapper = RowMapper(source.kind, mapping)
-        folder = None if source.name == _STDIN or is_address(source.name) else str(Path(source.name).parent)
+        mapper = RowMapper(source.kind, mapping, source.base)
         for row in source.rows():
             mapped = row if isinstance(row, BadRow) else mapper.map(row, default_id=f"line-{row.line}")
-            if isinstance(mapped, MappedRow) and mapped.item.image:
-                mapped = replace(mapped, item=replace(mapped.item, folder=folder))
             yield row, mapped
 
 

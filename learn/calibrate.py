@@ -29,7 +29,7 @@ from .confidence import (
 )
 from .selection import CONFIDENCE_LEVEL, Selection, mass_needed
 
-__all__ = ["Answered", "calibrate", "scored"]
+__all__ = ["Answered", "calibrate", "halves", "scored"]
 
 _LEAST_FITTING: Final = 25
 """Rows of the fitting half below which not even a temperature and a curve, three numbers in all, can be fitted."""
@@ -94,7 +94,7 @@ def calibrate(
     """
     branches = Branches(taxonomy, answerable)
     every = scored(rows, branches, taxonomy)
-    fitting, testing = _halves([row.id for row in rows])
+    fitting, testing = halves([row.id for row in rows])
     _check_size(len(rows), len(fitting), len(testing), precision, excluded)
     start = _masses(every.take(fitting), precision, novel_below, len(rows), taxonomy.revision, learner)
     seen = Calibrated.of(every, start, branches)
@@ -117,7 +117,7 @@ def calibrate(
     return report(made, test, assigned, every, taxonomy, excluded)
 
 
-def _halves(ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def halves(ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the fitting and of the testing half, by a digest of the id: the same whenever a file is read again."""
     odd = np.asarray([hashlib.sha256(one.encode("utf-8", "surrogatepass")).digest()[0] & 1 for one in ids], bool)
     return np.flatnonzero(~odd), np.flatnonzero(odd)

@@ -122,6 +122,20 @@ class FusedAssigner:
             answers.update(zip(shared.tolist(), found, strict=True))
         return [answers[row] for row in range(len(ids))]
 
+    @property
+    def text_weight(self) -> float:
+        """What the score of the text counts in an item with both."""
+        return 1.0 if self._both is None else self._both.weight
+
+    def decider(self, space: str) -> Assigner:
+        """What decides on items whose answers are of this space, or of both with a + between them.
+
+        Raises:
+            KeyError: There is none.
+        """
+        both = None if self._both is None else self._both.decider
+        return {one.space: one for one in (self.text, self.image, both) if one is not None}[space]
+
     def scores(self, ids: Sequence[str], text: Half, image: Half, width: int) -> SpaceScores:
         """Scores in both spaces of items that have both, of the ``width`` classes nearest in either.
 

@@ -28,7 +28,7 @@ def test_assign_gives_the_contracted_row_for_each_line_of_standard_input(run, st
     first = done.row
     assert (first["decision"], first["path"][-1], first["confidence"]) == ("assigned", "Kettles", None)
     assert [set(candidate) for candidate in first["candidates"]] == [{"class_id", "path", "score", "confidence"}] * 3
-    assert set(first["evidence"][0]) == {"class_id", "kind", "text", "similarity"}
+    assert set(first["evidence"][0]) == {"class_id", "kind", "text", "similarity", "space"}
 
 
 def test_assign_takes_texts_and_explains_itself(run, stocked):
