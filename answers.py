@@ -14,6 +14,7 @@ from .imaging import CatalogImages
 from .ingest.rejects import refused
 from .ingest.run import CHUNK_ROWS
 from .ingest.sources import BadRow
+from .ingest.sources.address import is_address
 from .query.fuse import Half
 from .query.live import LiveSpace
 from .query.pair import LivePair
@@ -98,6 +99,34 @@ class Answers:
                 yield from self._rows(chunk, k, explain=explain, space=space)
                 chunk = []
         yield from self._rows(chunk, k, explain=explain, space=space)
+
+    def lookups(self, query: str | None, image: str | None) -> list[tuple[LiveSpace, NDArray[np.float32]]]:
+        """Where to look for stored items, and with which unit vector: words in both spaces, a picture in its own.
+
+        Raises:
+            UsageError: There is nothing to look for, or no encoder of pictures.
+            PictureError: The picture cannot be used.
+        """
+        if not query and not image:
+            message = "there is nothing to look for"
+            raise UsageError(message, hint='Give words or a picture, such as: nearclass search "red kettle"')
+        found: list[tuple[LiveSpace, NDArray[np.float32]]] = []
+        encoder = self._images.current()
+        pair = self._pair()
+        if query:
+            words = item_text(Item("query", text=query))
+            if pair.text is not None and pair.text.has_items:
+                found.append((pair.text, self._encoders.current().encode([words], Role.CLASS).vectors[0]))
+            if pair.image is not None and encoder is not None and pair.image.has_items:
+                found.append((pair.image, encoder.encode([words], Role.CLASS).vectors[0]))
+        if image:
+            looked, refusals = self._pictures([_shown(image)], [""])
+            if refusals:
+                raise refusals[0].error
+            shown = self._pair().image
+            if shown is not None:
+                found.append((shown, looked[0]))
+        return found
 
     def _rows(
         self, rows: Sequence[Item | BadRow], k: int, *, explain: bool, space: str | None
@@ -188,6 +217,14 @@ class Answers:
             elif one.vector is not None:
                 vectors[place] = one.vector
         return vectors, refusals
+
+
+def _shown(image: str) -> Item:
+    """An item of a picture that a person names: it may be anywhere."""
+    if is_address(image):
+        return Item("query", image=image)
+    path = Path(image).expanduser().absolute()
+    return Item("query", image=str(path), folder=str(path.parent))
 
 
 def _joined(parts: Sequence[Seen]) -> Seen:

@@ -57,6 +57,11 @@ class LiveSpace:
         self._lock = threading.Lock()
         self._assigner: Assigner | None = None
 
+    @property
+    def has_items(self) -> bool:
+        """Whether items are stored in the space."""
+        return self._store.resolve(self.place.items) is not None
+
     def assigner(self) -> Assigner:
         """The assigner for the taxonomy as it is now."""
         taxonomy = self._taxonomies.current()
