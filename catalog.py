@@ -1,8 +1,8 @@
 """The public face: a catalogue is one taxonomy, its items and its learnt state in one Milvus database."""
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,9 +15,8 @@ from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
 from .imaging import CatalogImages
-from .ingest.calibration import answered, unseen
 from .ingest.editing import Change, ClassEditor
-from .ingest.items import ItemWriter
+from .ingest.items import ItemWriter, Looking
 from .ingest.labelled import Labelled, mapped_items
 from .ingest.learning import Learning, Outcome
 from .ingest.rejects import RejectWriter
@@ -25,21 +24,19 @@ from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
 from .ingest.stored import StoredItems
 from .items import Items
-from .learn.calibrate import calibrate
+from .judging import Judging, OnReject
 from .learn.calibration_report import CalibrationReport
-from .learn.evaluate import Evaluation, Judged, evaluate
+from .learn.evaluate import Evaluation, Judged
 from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
 from .query.pair import LivePair
-from .schemas.calibration import CANDIDATES
+from .query.search_items import search_items
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
 from .schemas.text import item_text
 from .settings import Settings, load_settings
 from .store import Store
-from .store.calibration import write_calibration
-from .store.learned import Learned
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -84,6 +81,7 @@ class Catalog:
         self._live: dict[str, LiveSpace] = {}
         self._live_pair: LivePair | None = None
         self._answers = Answers(self._encoders, self._images, self._live_space, self._pair)
+        self._judging = Judging(self._state, self._answers, self._live_space, self._pair)
         self.classes = ClassEditor(
             settings.catalog,
             store,
@@ -165,11 +163,18 @@ class Catalog:
         """The encoder of texts; its model is loaded at the first text."""
         return self._encoders.current()
 
+    @property
+    def sees(self) -> bool:
+        """Whether pictures can be looked at: an encoder for them is configured or remembered."""
+        return self._images.current() is not None
+
     def items(self, space: str | None = None) -> Items:
-        """The stored items, of the text space or of a named one."""
+        """The stored items, of the spaces of texts and pictures or of a named one."""
         live = self._live_space(space)
-        reader = ItemReader(self.store, live.place.items, self.classes.taxonomy)
-        return Items(reader, StoredItems(self.store, live), self.classes)
+        pair = self._pair() if space is None else None
+        pictures = pair.image.place.items if pair and pair.image else None
+        reader = ItemReader(self.store, live.place.items, self.classes.taxonomy, pictures=pictures)
+        return Items(reader, StoredItems(self.store, live, pair), self.classes)
 
     def import_vectors(self, specs: Sequence[ClassSpec], space: str) -> int:
         """Store the vectors that classes bring for a space of given vectors; how many there were."""
@@ -226,8 +231,8 @@ class Catalog:
             def opened() -> Iterator[Source]:
                 return open_sources(paths, format=format, encoding=encoding)
 
-            writer = self._writer(space, lambda: _first_dim(mapped_items(opened())), streamed="-" in paths)
-            with RejectWriter(rejects) as reject_writer:
+            with RejectWriter(rejects) as reject_writer, self._looking(space) as looking:
+                writer = self._writer(space, looking, lambda: _first_dim(mapped_items(opened())), streamed="-" in paths)
                 run = IngestRun(
                     writer,
                     self._state,
@@ -245,8 +250,8 @@ class Catalog:
             other = next(one for one in given if not isinstance(one, Item))
             message = f"{other!r} is no item, and not all that was given are paths"
             raise UsageError(message, hint="Give either nearclass.Item objects or paths.")
-        writer = self._writer(space, lambda: _first_dim(made), streamed=False)
-        with RejectWriter(rejects) as reject_writer:
+        with RejectWriter(rejects) as reject_writer, self._looking(space) as looking:
+            writer = self._writer(space, looking, lambda: _first_dim(made), streamed=False)
             return run_items(writer, made, reject_writer)
 
     def assign(
@@ -276,45 +281,54 @@ class Catalog:
     def stale_items(self) -> int:
         """How many stored items were assigned before the latest change of the taxonomy."""
         stale = Compare("revision", "<", self.classes.taxonomy.revision)
-        places = [SpaceCollections.of(self.settings.catalog, space) for space in self._spaces.every()]
-        return sum(self.store.count(place.items, stale) for place in places if self.store.resolve(place.items))
+        given = [space.name for space in self._spaces.every() if space.kind == "precomputed"]
+        return sum(self.items(name).reader.count(stale) for name in (None, *given))
 
     def search(
         self,
-        query: str,
+        query: str | None = None,
         k: int = 10,
         *,
+        image: str | Path | None = None,
         class_id: str | None = None,
         where: Sequence[str] = (),
     ) -> list[Found]:
-        """The stored items nearest to a description.
+        """The stored items nearest to a description, to a picture, or to both.
+
+        Words find items by their texts and by their pictures, a picture finds pictures.
 
         Args:
             query: What to look for, in words.
             k: How many items.
+            image: A picture of what to look for, a path or an address.
             class_id: Only items of this class and those below it; an id, a full path or a unique name.
             where: Conditions such as ``brand=Acme`` or ``price<40``, all of which must hold.
+
+        Raises:
+            UsageError: There is nothing to look for, or no encoder of pictures.
+            PictureError: The picture cannot be used.
         """
         taxonomy = self.classes.taxonomy
-        vector = self._encoders.current().encode([item_text(Item("query", text=query))], Role.CLASS).vectors[0]
-        reader = ItemReader(self.store, self._live_space(None).place.items, taxonomy)
-        return reader.search(vector, k, where=item_filter(taxonomy, class_id, where))
+        lookups = [
+            (ItemReader(self.store, live.place.items, taxonomy), vector)
+            for live, vector in self._answers.lookups(query, None if image is None else str(image))
+        ]
+        return search_items(lookups, k, where=item_filter(taxonomy, class_id, where))
 
-    def evaluate(self, labelled: Iterable[Labelled], *, space: str | None = None) -> tuple[Evaluation, list[Judged]]:
-        """Figures of labelled items, and each answer beside its truth."""
+    def evaluate(
+        self, labelled: Iterable[Labelled], *, space: str | None = None, on_reject: OnReject | None = None
+    ) -> tuple[Evaluation, list[Judged]]:
+        """Figures of labelled items, and each answer beside its truth.
+
+        Args:
+            labelled: Items with the classes that are right for them.
+            space: Name of a space of given vectors; by default texts and pictures are encoded.
+            on_reject: Called with each row that cannot be answered and why; without it the first one is an error.
+        """
         rows = list(labelled)
-        if not rows:
-            message = "there is no labelled row to evaluate on"
-            raise UsageError(message, hint="Rows need a `label` column with a class id, path or name, or `oos`: true.")
-        self._live_space(space).assigner().check()
-        self.warm_up()
-        started = time.perf_counter()
-        answers = self.assign([row.item for row in rows], k=5, explain=False, space=space)
-        seconds = time.perf_counter() - started
-        judged = [Judged(answer, row.truth) for answer, row in zip(answers, rows, strict=True)]
-        assigner = self._live_space(space).assigner()
-        figures = evaluate(judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(rows) / seconds)
-        return figures, judged
+        if rows:
+            self.warm_up()
+        return self._judging.evaluate(rows, space=space, on_reject=on_reject)
 
     def calibrate(
         self,
@@ -323,39 +337,26 @@ class Catalog:
         precision: float,
         space: str | None = None,
         exclude: Collection[str] = (),
+        on_reject: OnReject | None = None,
     ) -> CalibrationReport:
         """Make confidences honest, and assign only what keeps a precision; holds for every answer from now on.
 
         Args:
             labelled: Items with the classes that are right for them; 500 or more, as the items to come.
             precision: Share of the assigned items that must be right, above 0 and below 1.
-            space: Name of a space of given vectors; by default texts are embedded.
+            space: Name of a space of given vectors; by default texts and pictures are encoded.
             exclude: Canonical texts to leave out, besides those that the version in use was learnt from.
+            on_reject: Called with each row that cannot be answered and why; without it the first one is an error.
 
         Raises:
             UsageError: The precision is not between 0 and 1.
             CalibrationError: There are too few rows, or no threshold keeps the precision.
             EmptyTaxonomyError: There is no class to assign to.
         """
-        if not 0 < precision < 1:
-            message = f"a precision of {precision!r} is not between 0 and 1"
-            raise UsageError(message, hint="Give the share of assigned items that must be right, such as 0.95.")
-        given = list(labelled)
-        live = self._live_space(space)
-        rows = unseen(given, {*exclude, *(self.learning.labelled_texts() if space is None else ())})
-        assigner = live.assigner()
-        assigner.check()
-        answers = self.assign([row.item for row in rows], k=CANDIDATES, explain=False, space=space)
-        report = calibrate(
-            answered(rows, answers),
-            assigner.taxonomy,
-            assigner.answerable,
-            precision=precision,
-            novel_below=assigner.rules.novel_below,
-            learner=Learned(self.store, self._state, live.place).active_version(),
-            excluded=len(given) - len(rows),
+        learnt = self.learning.labelled_texts() if space is None else ()
+        report = self._judging.calibrate(
+            list(labelled), precision=precision, space=space, exclude={*exclude, *learnt}, on_reject=on_reject
         )
-        write_calibration(self._state, live.place.space.name, report.calibration)
         self.classes.announce()
         return report
 
@@ -421,10 +422,22 @@ class Catalog:
         if self._spaces.text_space() is not None:
             self._encoders.current().encode(["warm up"], Role.ITEM)
 
-    def _writer(self, space: str | None, first_dim: Callable[[], int | None], *, streamed: bool) -> ItemWriter:
+    @contextmanager
+    def _looking(self, space: str | None) -> Iterator[Looking | None]:
+        """What looks at pictures while items are written, if anything does."""
+        if space is not None or self._images.current() is None:
+            yield None
+            return
+        encoder = self._images.chosen()
+        with self._images.loader() as loader:
+            yield Looking(encoder, loader)
+
+    def _writer(
+        self, space: str | None, looking: Looking | None, first_dim: Callable[[], int | None], *, streamed: bool
+    ) -> ItemWriter:
         if space is None:
             live = self._live_space(None)
-            return ItemWriter(self.store, live, self._encoders.chosen())
+            return ItemWriter(self.store, live, self._encoders.chosen(), pair=self._pair(), looking=looking)
         known = self._spaces.get(space)
         if known is None and streamed:
             message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"

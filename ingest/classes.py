@@ -5,53 +5,37 @@ any point and run again, by the same process or another: it always ends in the s
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.background import BACKGROUND
 from ..encoders.base import Encoder
-from ..errors import TaxonomyError
-from ..learn.lexical import features
 from ..learn.resolve import EvidenceText, class_vector, digest, evidence_texts
-from ..learn.thresholds import label_free_rules, rules_between_classes
-from ..query.lexical import LexicalReader
-from ..schemas.collections import MAX_TEXT_BYTES, key_of
 from ..schemas.filters import All, Compare, In
 from ..schemas.learning import LearnedClass, Learner
-from ..schemas.records import ClassSpec, EvidenceKind, Role
+from ..schemas.records import EvidenceKind, Role
 from ..schemas.taxonomy import Taxonomy
-from ..schemas.text import clip_bytes
-from ..schemas.vectors import unit_vector
 from ..store import Store
 from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
-from ..store.state import Document, State
+from ..store.state import State
+from .class_pictures import kept_pictures, pictured_level
+from .class_rows import WantedRow, class_row, evidence_key, evidence_row
+from .class_rules import RULES, write_rules
+from .given import given_rows
 
-__all__ = ["RULES", "Placing", "given_vectors", "sync", "text_vectors", "write_given_vectors"]
-
-RULES: Final = "rules"
-"""Kind of the state document with the thresholds of a space."""
+__all__ = ["Placing", "evidence_of", "sync", "text_vectors"]
 
 _T = TypeVar("_T")
 
 _CLASSES_AT_ONCE: Final = 1000
-_RULE_SAMPLE: Final = 2000
 _TEXT_DIGITS: Final = 48
 _NO_LABEL: Final = Compare("kind", "!=", EvidenceKind.LABEL.value)
+_NO_PICTURE: Final = Compare("kind", "!=", EvidenceKind.PICTURE.value)
 _ORDER: Final = {kind.value: (place,) for place, kind in enumerate(EvidenceKind)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A class whose rows have to be written; ``digest`` says what its class vector is made of."""
-
-    class_id: str
-    digest: str
-    texts: Sequence[EvidenceText]
 
 
 def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy, encoder: Encoder | None) -> int:
@@ -62,7 +46,7 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
         state: Where the default thresholds go.
         place: The space and its collections.
         taxonomy: Must have been read after the last change that shall count.
-        encoder: The encoder of a text space; None for a space of given vectors.
+        encoder: The encoder of a space of texts or pictures; None for a space of given vectors.
 
     Returns:
         The number of classes written.
@@ -75,36 +59,50 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
     }
     learned = Learned(store, state, place)
     version = learned.active_version()
-    wanted = _given(store, place, taxonomy) if encoder is None else _described(taxonomy, version)
+    wanted = given_rows(store, place, taxonomy)
+    if encoder is not None:
+        wanted = _described(store, state, place, taxonomy, version, encoder)
     todo = [row for row in wanted.values() if stored.get(row.class_id) != row.digest]
     gone = sorted(stored.keys() - wanted.keys())
     if encoder is None:
         for batch in _batches(todo, _CLASSES_AT_ONCE):
             _write_from_given(store, place, taxonomy.revision, batch)
     elif todo:
-        placing = Placing.of(learned)
-        # Where only the learner is another, the texts are embedded already.
-        moved = [row for row in todo if _texts_of(stored.get(row.class_id, "")) == _texts_of(row.digest)]
-        fresh = [row for row in todo if _texts_of(stored.get(row.class_id, "")) != _texts_of(row.digest)]
-        for batch in _batches(fresh, _CLASSES_AT_ONCE):
-            _write_from_texts(store, place, taxonomy.revision, batch, encoder, placing)
-        for batch in _batches(moved, _CLASSES_AT_ONCE):
-            texts = text_vectors(store, place, [row.class_id for row in batch])
-            _write_classes(
-                store, place, taxonomy.revision, [row for row in batch if row.class_id in texts], texts, placing
-            )
+        _write_described(store, place, taxonomy.revision, todo, stored, learned, encoder)
     for ids in _batches(gone, _CLASSES_AT_ONCE):
         store.delete(place.classes, In("class_id", ids))
-        if encoder is not None:
-            store.delete(place.evidence, All([In("class_id", ids), _NO_LABEL]))
+        if encoder is not None:  # pictures stay, because their files may be gone when the class comes back
+            store.delete(place.evidence, All([In("class_id", ids), _NO_LABEL, _NO_PICTURE]))
     if todo or gone:
         store.flush(place.evidence, place.classes)
     # Not only after a change: the last one may have been cut off between the vectors and their thresholds.
     made_of = hashlib.sha256("\n".join(f"{one}={wanted[one].digest}" for one in sorted(wanted)).encode()).hexdigest()
     known = state.get(RULES, place.space.name)
     if known is None or known.body.get("made_of") != made_of:
-        _write_rules(store, state, place, taxonomy, sorted(wanted), encoder, made_of)
+        write_rules(store, state, place, taxonomy, sorted(wanted), encoder, made_of)
     return len(todo) + len(gone)
+
+
+def _write_described(
+    store: Store,
+    place: SpaceCollections,
+    revision: int,
+    todo: Sequence[WantedRow],
+    stored: Mapping[str, str],
+    learned: Learned,
+    encoder: Encoder,
+) -> None:
+    placing = Placing.of(learned)
+    newcomers: list[NDArray[np.float32]] = []
+    # Where only the learner is another, the texts are embedded already.
+    moved = [row for row in todo if _texts_of(stored.get(row.class_id, "")) == _texts_of(row.digest)]
+    fresh = [row for row in todo if _texts_of(stored.get(row.class_id, "")) != _texts_of(row.digest)]
+    for batch in _batches(fresh, _CLASSES_AT_ONCE):
+        newcomers += _write_from_texts(store, place, revision, batch, encoder, placing)
+    for batch in _batches(moved, _CLASSES_AT_ONCE):
+        texts = text_vectors(store, place, [row.class_id for row in batch])
+        _write_classes(store, place, revision, [row for row in batch if row.class_id in texts], texts, placing)
+    _join(learned, placing.learner, newcomers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +118,17 @@ class Placing:
         learner = learned.active()
         return cls(learner, {one.class_id: one for one in learned.classes(learner.version)} if learner else {})
 
-    def place(self, row: _Row, text: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    def knows(self, row: WantedRow) -> bool:
+        """Whether the class was there at learning, with the texts it has now."""
+        known = self.classes.get(row.class_id)
+        return known is not None and known.digest == row.evidence
+
+    def place(self, row: WantedRow, text: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Class vector and bias of a class with this text vector, both shape (dim,)."""
         if self.learner is None:
-            return text, 0.0
-        known = self.classes.get(row.class_id)
-        if known is not None and known.digest == digest(row.texts):
+            return text, row.bias
+        if self.knows(row):
+            known = self.classes[row.class_id]
             return known.vector, known.bias
         vectors, biases = self.learner.newcomers.place(text[None, :])
         return vectors[0], float(biases[0])
@@ -144,11 +147,26 @@ def text_vectors(store: Store, place: SpaceCollections, class_ids: Sequence[str]
     return {class_id: class_vector(kinds, np.stack(vectors)) for class_id, (kinds, vectors) in groups.items()}
 
 
-def _described(taxonomy: Taxonomy, version: int) -> dict[str, _Row]:
+def evidence_of(store: Store, place: SpaceCollections, taxonomy: Taxonomy) -> dict[str, list[EvidenceText]]:
+    """What speaks for each assignable class in a space: its texts, and in one of pictures those that are stored."""
+    kept = kept_pictures(store, place, taxonomy) if place.space.kind == "image" else {}
+    return {
+        class_id: [*evidence_texts(taxonomy, class_id), *kept.get(class_id, ())] for class_id in taxonomy.assignable()
+    }
+
+
+def _described(
+    store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy, version: int, encoder: Encoder
+) -> dict[str, WantedRow]:
+    every = evidence_of(store, place, taxonomy)
+    pictured = [one for one, texts in every.items() if texts[-1].kind is EvidenceKind.PICTURE]
+    level = pictured_level(store, state, place, taxonomy, pictured, encoder) if pictured else 0.0
     rows = {}
-    for class_id in taxonomy.assignable():
-        texts = evidence_texts(taxonomy, class_id)
-        rows[class_id] = _Row(class_id, f"{digest(texts)[:_TEXT_DIGITS]}-{version}", texts)
+    for class_id, texts in every.items():
+        evidence = digest(texts)
+        made_of = f"{evidence[:_TEXT_DIGITS]}-{version}"
+        bias = level if texts[-1].kind is EvidenceKind.PICTURE else 0.0
+        rows[class_id] = WantedRow(class_id, f"{made_of}{bias:+.4f}" if bias else made_of, evidence, texts, bias)
     return rows
 
 
@@ -160,143 +178,74 @@ def _write_from_texts(
     store: Store,
     place: SpaceCollections,
     revision: int,
-    batch: Sequence[_Row],
+    batch: Sequence[WantedRow],
     encoder: Encoder,
     placing: Placing,
-) -> None:
+) -> list[NDArray[np.float32]]:
+    """Write evidence and class vectors; the text vectors of the classes that the learner does not know."""
     # Parents and common synonyms recur: each text is encoded once.
-    distinct = list(dict.fromkeys(text.text for row in batch for text in row.texts))
+    every = [text for row in batch for text in row.texts if text.kind is not EvidenceKind.PICTURE]
+    distinct = list(dict.fromkeys(text.text for text in every))
     encoded = dict(zip(distinct, encoder.encode(distinct, Role.CLASS).vectors, strict=True))
     evidence: list[dict[str, Any]] = []
     texts: dict[str, NDArray[np.float32]] = {}
+    pictures = _picture_vectors(store, place, batch)
+    keys = set(pictures)
     for row in batch:
-        vectors = np.stack([encoded[text.text] for text in row.texts])
-        evidence.extend(
-            _evidence_row(row.class_id, text, vector, revision) for text, vector in zip(row.texts, vectors, strict=True)
-        )
+        words = [text for text in row.texts if text.kind is not EvidenceKind.PICTURE]
+        evidence.extend(evidence_row(row.class_id, text, encoded[text.text], revision) for text in words)
+        shown = [pictures[evidence_key(row.class_id, text)] for text in row.texts[len(words) :]]
+        vectors = np.stack([*(encoded[text.text] for text in words), *shown])
         texts[row.class_id] = class_vector([text.kind for text in row.texts], vectors)
     ids = [row.class_id for row in batch]
-    keys = {str(row["key"]) for row in evidence}
+    keys |= {str(row["key"]) for row in evidence}
     old = store.query(place.evidence, where=All([In("class_id", ids), _NO_LABEL]), fields=("key",))
     stale = sorted({row["key"] for row in old} - keys)
     # New evidence first: a class never stands without any.
     store.upsert(place.evidence, place.specs[place.evidence], evidence)
     store.delete(place.evidence, In("key", stale))
     _write_classes(store, place, revision, batch, texts, placing)
+    return [texts[row.class_id] for row in batch if not placing.knows(row)]
+
+
+def _picture_vectors(
+    store: Store, place: SpaceCollections, batch: Sequence[WantedRow]
+) -> dict[str, NDArray[np.float32]]:
+    """Vectors of the pictures of some classes, shape (dim,), by their keys."""
+    every = ((row.class_id, text) for row in batch for text in row.texts)
+    keys = [evidence_key(class_id, text) for class_id, text in every if text.kind is EvidenceKind.PICTURE]
+    rows = store.query(place.evidence, where=In("key", keys), fields=("key", "vector")) if keys else []
+    return {row["key"]: row["vector"] for row in rows}
+
+
+def _join(learned: Learned, learner: Learner | None, newcomers: Sequence[NDArray[np.float32]]) -> None:
+    """Items that a new class fits are strangers no longer."""
+    landmarks = learned.landmarks(learner) if learner and newcomers else None
+    if learner and landmarks:
+        learned.write_landmarks(learner.version, landmarks.joined_by(np.stack(newcomers)))
+        learned.flush()
 
 
 def _write_classes(
     store: Store,
     place: SpaceCollections,
     revision: int,
-    batch: Sequence[_Row],
+    batch: Sequence[WantedRow],
     texts: Mapping[str, NDArray[np.float32]],
     placing: Placing,
 ) -> None:
-    rows = [_class_row(row, *placing.place(row, texts[row.class_id]), revision) for row in batch]
+    rows = [class_row(row, *placing.place(row, texts[row.class_id]), revision) for row in batch]
     store.upsert(place.classes, place.specs[place.classes], rows)
 
 
-def _evidence_row(class_id: str, text: EvidenceText, vector: NDArray[np.float32], revision: int) -> dict[str, Any]:
-    return {
-        "key": key_of(class_id, text.kind, str(text.position)),
-        "vector": vector,
-        "class_id": class_id,
-        "kind": text.kind.value,
-        "position": text.position,
-        "text": clip_bytes(text.text, MAX_TEXT_BYTES),
-        "weight": 1.0,
-        "revision": revision,
-    }
-
-
-def _class_row(row: _Row, vector: NDArray[np.float32], bias: float, revision: int) -> dict[str, Any]:
-    return {
-        "key": key_of(row.class_id),
-        "vector": vector,
-        "class_id": row.class_id,
-        "bias": bias,
-        "digest": row.digest,
-        "revision": revision,
-    }
-
-
-def given_vectors(specs: Iterable[ClassSpec], dim: int | None) -> dict[str, NDArray[np.float32]]:
-    """Unit vectors of the classes that bring one, checked against each other and against ``dim``.
-
-    Raises:
-        TaxonomyError: A vector has another length, is zero or is not finite.
-    """
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for spec in specs:
-        if spec.vector is None:
-            continue
-        dim = dim or len(spec.vector)
-        try:
-            vectors[spec.id] = unit_vector(spec.vector, dim)
-        except ValueError as error:
-            raise TaxonomyError(
-                f"class {spec.id!r} brings {error}",
-                hint="Give every class of a space a vector of one length, finite and not zero.",
-            ) from error
-    return vectors
-
-
-def write_given_vectors(
-    store: Store, place: SpaceCollections, vectors: Mapping[str, NDArray[np.float32]], revision: int
-) -> None:
-    """Store the given vector of each class as evidence; ``sync`` makes class vectors of it."""
-    place.ensure(store)
-    text = EvidenceText(EvidenceKind.VECTOR, 0, "")
-    rows = [_evidence_row(class_id, text, vector, revision) for class_id, vector in vectors.items()]
-    store.upsert(place.evidence, place.specs[place.evidence], rows)
-    store.flush(place.evidence)
-
-
-def _given(store: Store, place: SpaceCollections, taxonomy: Taxonomy) -> dict[str, _Row]:
-    assignable = set(taxonomy.assignable())
-    return {
-        row["class_id"]: _Row(row["class_id"], hashlib.sha256(row["vector"].tobytes()).hexdigest(), ())
-        for page in store.scan(place.evidence, fields=("class_id", "vector"))
-        for row in page
-        if row["class_id"] in assignable
-    }
-
-
-def _write_from_given(store: Store, place: SpaceCollections, revision: int, batch: Sequence[_Row]) -> None:
+def _write_from_given(store: Store, place: SpaceCollections, revision: int, batch: Sequence[WantedRow]) -> None:
     of_class = {row.class_id: row for row in batch}
     kind = Compare("kind", "==", EvidenceKind.VECTOR.value)
     found = store.query(
         place.evidence, where=All([In("class_id", list(of_class)), kind]), fields=("class_id", "vector")
     )
-    rows = [_class_row(of_class[row["class_id"]], row["vector"], 0.0, revision) for row in found]
+    rows = [class_row(of_class[row["class_id"]], row["vector"], 0.0, revision) for row in found]
     store.upsert(place.classes, place.specs[place.classes], rows)
-
-
-def _write_rules(
-    store: Store,
-    state: State,
-    place: SpaceCollections,
-    taxonomy: Taxonomy,
-    class_ids: Sequence[str],
-    encoder: Encoder | None,
-    made_of: str,
-) -> None:
-    sample = class_ids[:: -(-len(class_ids) // _RULE_SAMPLE)] if class_ids else ()
-    rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("class_id", "bias", "vector"))
-    if not rows:
-        return
-    vectors = np.stack([row["vector"] for row in rows])
-    if encoder is None:
-        rules = rules_between_classes(vectors)
-    else:
-        scores = encoder.encode(BACKGROUND, Role.ITEM).vectors @ vectors.T
-        scores += np.asarray([row["bias"] for row in rows], np.float32)
-        lexical = LexicalReader(Learned(store, state, place)).read(taxonomy)
-        if lexical is not None:
-            scores += lexical.only([row["class_id"] for row in rows]).scores(features(BACKGROUND)).toarray()
-        rules = label_free_rules(scores)
-    state.put(Document(RULES, place.space.name, {**rules.to_dict(), "made_of": made_of}))
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

@@ -13,6 +13,7 @@ from ..encoders.background import BACKGROUND
 from ..encoders.base import Encoder
 from ..errors import EmptyTaxonomyError, NearclassError
 from ..learn.adapt import Material
+from ..learn.landmarks import survey
 from ..learn.learner import Learnt, Lesson, fits, learn
 from ..learn.lexical import features, profiles, strongest
 from ..learn.resolve import digest, evidence_texts
@@ -20,7 +21,7 @@ from ..learn.thresholds import NOVEL_QUANTILE
 from ..query.live import LiveSpace
 from ..schemas.collections import MAX_TEXT_BYTES, key_of
 from ..schemas.filters import All, Compare, In
-from ..schemas.learning import LearnedClass, Learner
+from ..schemas.learning import Landmarks, LearnedClass, Learner
 from ..schemas.records import EvidenceKind, Item, Role
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import clip_bytes, item_text
@@ -110,6 +111,7 @@ class _Gathered:
     """A lesson, and what its rows and columns stand for; the first ``stored`` rows are items of the catalogue."""
 
     lesson: Lesson
+    landmarks: Landmarks | None
     texts: list[str]
     class_ids: list[str]
     digests: list[str]
@@ -234,16 +236,18 @@ class Learning:
         found = features(texts)
         background = self._encode(BACKGROUND) @ class_vectors.T
         threshold = float(np.quantile(background.max(axis=1), NOVEL_QUANTILE))
-        material = Material(
+        told_by_texts = Material(
             items,
             class_vectors,
             strongest(found, profiles(evidence, BACKGROUND)),
             fits(items, class_vectors, threshold),
             np.asarray([place.get(class_id, -1) for class_id in classes], np.int64),
         )
+        found_out = survey(told_by_texts)
         joined = [" ".join(text.text for text in one) for one in evidence]
         digests = [digest(one) for one in evidence]
-        return _Gathered(Lesson(material, found, features(joined)), texts, class_ids, digests, len(rows))
+        lesson = Lesson(found_out.material, found, features(joined))
+        return _Gathered(lesson, found_out.landmarks, texts, class_ids, digests, len(rows))
 
     def _items(self, most: int, known: set[str]) -> list[dict[str, Any]]:
         """Stored items whose text is not in ``known``: all that are confirmed, then others in the order of their keys.
@@ -330,12 +334,14 @@ class Learning:
             "changed": changed,
             "accuracy_after": learnt.gain.after if learnt.gain else None,
         }
-        learner = Learner(version, learnt.method, learnt.lexical_weight, learnt.newcomers, report)
+        landmarks = gathered.landmarks
+        strange = (landmarks.strangeness, landmarks.divide) if landmarks else (0.0, 0.0)
+        learner = Learner(version, learnt.method, learnt.lexical_weight, learnt.newcomers, *strange, report)
         classes = [
             _learned_class(learnt, row, class_id, text_digest)
             for row, (class_id, text_digest) in enumerate(zip(gathered.class_ids, gathered.digests, strict=True))
         ]
-        self._learned.write(learner, classes)
+        self._learned.write(learner, classes, landmarks)
         self.use(version)
         return version
 

@@ -42,6 +42,7 @@ class Counts:
         rejected: Written to the rejects file with a reason.
         duplicates: Those of ``ok`` that a later row of the same chunk replaced.
         embedded: Texts that went through the encoder.
+        pictures: Pictures that did.
         truncated: Texts that were longer than the encoder reads.
         reassigned: Those of ``unchanged`` that were answered anew, because the taxonomy has changed.
     """
@@ -54,6 +55,7 @@ class Counts:
     embedded: int = 0
     truncated: int = 0
     reassigned: int = 0
+    pictures: int = 0
 
     def add(self, result: ChunkResult) -> None:
         """Add what became of one chunk; its rows count as read already."""
@@ -61,6 +63,7 @@ class Counts:
         self.unchanged += result.unchanged
         self.duplicates += result.duplicates
         self.embedded += result.embedded
+        self.pictures += result.pictures
         self.truncated += result.truncated
         self.reassigned += result.reassigned
 
@@ -236,7 +239,7 @@ class IngestRun:
         else:
             remembered = self._state.get(_MAPPING, name)
             given = ColumnMapping.from_dict(remembered.body) if remembered else None
-        return RowMapper(source.kind, given)
+        return RowMapper(source.kind, given, source.base)
 
     def _checkpoint(self, source: Source, position: int, passed: "_Passed") -> None:
         if not source.identity:  # a stream cannot be taken up again

@@ -1,14 +1,16 @@
 """Changes to items that are stored: confirm, delete, answer anew."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ..errors import NearclassError
 from ..query.live import LiveSpace
+from ..query.pair import LivePair
 from ..schemas.collections import key_of
 from ..schemas.filters import Compare, Filter, In
 from ..schemas.records import Assignment
 from ..store import Store
+from .item_rows import ItemRows
 from .items import ItemWriter
 
 __all__ = ["StoredItems"]
@@ -17,13 +19,18 @@ _PAGE: Final = 1000
 
 
 class StoredItems:
-    """Changes items of one space; every method returns when the change is durable."""
+    """Changes items; every method returns when the change is durable.
 
-    def __init__(self, store: Store, live: LiveSpace) -> None:
+    An item that has a row in the space of texts and one in that of pictures is changed in both.
+    """
+
+    def __init__(self, store: Store, live: LiveSpace, pair: LivePair | None = None) -> None:
+        """Change the items of one space, or with ``pair`` those of texts and pictures."""
         self._store = store
         self._live = live
-        self._collection = live.place.items
-        self._spec = live.place.specs[live.place.items]
+        self._pair = pair
+        image = pair.image if pair else None
+        self._places = [live.place] if image is None else [live.place, image.place]
 
     def confirm(self, item_ids: Sequence[str], class_id: str) -> None:
         """Note that a person says these items belong to this class.
@@ -39,47 +46,51 @@ class StoredItems:
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """Remove items; how many of them there were."""
-        if self._store.resolve(self._collection) is None:
-            return 0
         where = In("key", [key_of(item_id) for item_id in item_ids])
-        count = self._store.count(self._collection, where)
-        self._store.delete(self._collection, where)
-        self._store.flush(self._collection)
-        return count
+        found: set[str] = set()
+        for rows in self._there():
+            found.update(row["key"] for row in self._store.query(rows.place.items, where=where, fields=("key",)))
+            rows.delete([key_of(item_id) for item_id in item_ids])
+            rows.flush()
+        return len(found)
 
     def reassign(self, on_page: Callable[[int], None] = lambda _: None) -> list[tuple[str, Assignment]]:
-        """Answer anew every item whose answer is older than the taxonomy, from its stored vector.
+        """Answer anew every item whose answer is older than the taxonomy, from its stored vectors.
 
         Returns:
             For each item whose answer is another one now: the class it had before (empty for none) and the answer.
         """
-        if self._store.resolve(self._collection) is None:
+        keys = self._stale_keys()
+        if not keys:
             return []
-        revision = self._live.assigner().taxonomy.revision
-        writer = ItemWriter(self._store, self._live, None)
+        writer = ItemWriter(self._store, self._live, None, pair=self._pair)
         moved: list[tuple[str, Assignment]] = []
-        stale: Filter = Compare("revision", "<", revision)
-        keys = [row["key"] for row in self._store.query(self._collection, where=stale, fields=("key",))]
         for start in range(0, len(keys), _PAGE):
-            rows = self._rows(keys[start : start + _PAGE])
-            for row, answer in zip(rows, writer.reassign(rows), strict=True):
-                if (row["class_id"], row["decision"]) != (answer.class_id or "", answer.decision.value):
-                    moved.append((row["class_id"], answer))
-            on_page(len(rows))
-        self._store.flush(self._collection)
+            page = keys[start : start + _PAGE]
+            for class_id, decision, answer in writer.reassign(page):
+                if (class_id, decision) != (answer.class_id or "", answer.decision.value):
+                    moved.append((class_id, answer))
+            on_page(len(page))
+        writer.flush()
         return moved
 
     def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
         keys = {key_of(item_id): item_id for item_id in item_ids}
-        rows = self._rows(list(keys)) if self._store.resolve(self._collection) else []
-        missing = sorted(keys[key] for key in keys.keys() - {row["key"] for row in rows})
+        found = [(rows, rows.whole(list(keys))) for rows in self._there()]
+        missing = sorted(keys[key] for key in keys if not any(key in stored for _, stored in found))
         if missing:
             message = f"no item {missing[0]!r}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
             raise NearclassError(message, hint="`nearclass items list` shows the ids.")
-        changed = [{**row, "confirmed_class": class_id} for row in rows]
-        self._store.upsert(self._collection, self._spec, changed)
-        self._store.flush(self._collection)
+        for rows, stored in found:
+            rows.upsert([{**row, "confirmed_class": class_id} for row in stored.values()])
+            rows.flush()
 
-    def _rows(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        fields = ("key", "vector", *self._spec.field_names)
-        return self._store.query(self._collection, where=In("key", list(keys)), fields=fields)
+    def _stale_keys(self) -> list[str]:
+        """Keys of items with an answer older than the taxonomy, each once."""
+        stale: Filter = Compare("revision", "<", self._live.assigner().taxonomy.revision)
+        queries = (self._store.query(rows.place.items, where=stale, fields=("key",)) for rows in self._there())
+        return list(dict.fromkeys(row["key"] for found in queries for row in found))
+
+    def _there(self) -> list[ItemRows]:
+        """The collections of items that have been made."""
+        return [ItemRows(self._store, place) for place in self._places if self._store.resolve(place.items) is not None]

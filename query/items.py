@@ -36,6 +36,7 @@ _CONDITION: Final = re.compile(r"(?P<name>[^=<>!]+)(?P<op>!=|<=|>=|==|=|<|>)(?P<
 _OPERATORS: Final[Mapping[str, Operator]] = {
     "=": "==", "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
 }  # fmt: skip
+_NO_TEXT: Final = All([Compare(name, "==", "") for name in ("title", "description", "text")])
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _INT64: Final = 2**63
 
@@ -46,7 +47,7 @@ class Found:
 
     Attributes:
         id: The user's id.
-        title: Title, or the beginning of the text where there is none.
+        title: Title, or the beginning of the text where there is none, or the reference of the picture.
         description: Longer text, or empty.
         decision: The latest decision, or empty where there were no classes yet.
         class_id: The class decided on, or None.
@@ -56,6 +57,7 @@ class Found:
         confirmed_class: The class that a person confirmed, or None.
         revision: Revision of the taxonomy that the answer was given under.
         attributes: Everything else that the source row had.
+        image: Reference of its picture, or empty.
         similarity: Cosine similarity to the query, or None outside a search.
     """
 
@@ -70,15 +72,18 @@ class Found:
     confirmed_class: str | None
     revision: int
     attributes: Mapping[str, Any]
+    image: str = ""
     similarity: float | None = None
 
 
 class ItemReader:
-    """Reads the items of one space."""
+    """Reads the items of one space, or each once of those of texts and pictures."""
 
-    def __init__(self, store: Store, collection: str, taxonomy: Taxonomy) -> None:
+    def __init__(self, store: Store, collection: str, taxonomy: Taxonomy, *, pictures: str | None = None) -> None:
+        """Read ``collection``, and of ``pictures``, that of the image space, the items that have no text."""
         self._store = store
         self._collection = collection
+        self._pictures = pictures
         self._taxonomy = taxonomy
 
     def get(self, item_id: str) -> Found:
@@ -99,11 +104,10 @@ class ItemReader:
 
     def iterate(self, *, where: Filter | None = None) -> Iterator[Found]:
         """Every stored item that matches, page by page."""
-        if self._store.resolve(self._collection) is None:
-            return
-        for page in self._store.scan(self._collection, where=where, fields=FOUND_FIELDS):
-            for row in page:
-                yield self._found(row)
+        for collection, condition in self._sides(where):
+            for page in self._store.scan(collection, where=condition, fields=FOUND_FIELDS):
+                for row in page:
+                    yield self._found(row)
 
     def search(self, vector: NDArray[np.float32], k: int, *, where: Filter | None = None) -> list[Found]:
         """The k stored items nearest to a unit vector of shape (dim,), nearest first."""
@@ -114,19 +118,28 @@ class ItemReader:
 
     def count(self, where: Filter | None = None) -> int:
         """How many stored items match."""
-        return 0 if self._store.resolve(self._collection) is None else self._store.count(self._collection, where)
+        return sum(self._store.count(collection, condition) for collection, condition in self._sides(where))
 
     def _query(self, where: Filter | None, limit: int | None) -> Sequence[Mapping[str, Any]]:
-        if self._store.resolve(self._collection) is None:
-            return []
-        return self._store.query(self._collection, where=where, fields=FOUND_FIELDS, limit=limit)
+        rows: list[Mapping[str, Any]] = []
+        for collection, condition in self._sides(where):
+            left = None if limit is None else limit - len(rows)
+            if left is None or left > 0:
+                rows += self._store.query(collection, where=condition, fields=FOUND_FIELDS, limit=left)
+        return rows
+
+    def _sides(self, where: Filter | None) -> list[tuple[str, Filter | None]]:
+        """Collections and conditions that together give every matching item once."""
+        alone = All([_NO_TEXT] if where is None else [where, _NO_TEXT])
+        sides = [(self._collection, where), (self._pictures, alone)]
+        return [(one, condition) for one, condition in sides if one and self._store.resolve(one) is not None]
 
     def _found(self, row: Mapping[str, Any], similarity: float | None = None) -> Found:
         class_id = row["class_id"] or None
         known = class_id is not None and class_id in self._taxonomy
         return Found(
             id=row["item_id"],
-            title=row["title"] or (row["text"] or row["description"])[:200],
+            title=row["title"] or (row["text"] or row["description"])[:200] or row["image"],
             description=row["description"],
             decision=row["decision"],
             class_id=class_id,
@@ -136,6 +149,7 @@ class ItemReader:
             confirmed_class=row["confirmed_class"] or None,
             revision=row["revision"],
             attributes=row["attributes"],
+            image=row["image"],
             similarity=similarity,
         )
 

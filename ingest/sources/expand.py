@@ -4,6 +4,8 @@ import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +13,7 @@ from ...errors import InputError, UsageError
 from .address import display, file_system, is_address
 from .formats import KNOWN_EXTENSIONS, check_format, has_known_extension
 from .origin import Origin, RemoteOrigin, StreamOrigin, local_origin, unreadable
+from .pictures import PictureFiles, is_picture
 from .source import Source
 from .text import check_encoding
 
@@ -29,8 +32,9 @@ def open_sources(
     """Return the sources behind files, folders, addresses and ``-`` for standard input, in the order given.
 
     Folders are read with the folders inside them, sorted, files of known extensions only; names that begin
-    with a dot, and links that lead out of the folder, are left out. All paths are looked up before this
-    returns; a source is opened when its turn comes.
+    with a dot, and links that lead out of the folder, are left out. A folder that holds nothing but pictures is one
+    source of them, and so are pictures that are named after one another. All paths are looked up before this returns;
+    a source is opened when its turn comes.
 
     Raises:
         InputError: A path is missing or cannot be read, a folder holds nothing known, or the format or
@@ -43,8 +47,35 @@ def open_sources(
     chosen = None if format is None else check_format(format)
     if encoding is not None:
         encoding = check_encoding(encoding)
-    places = [place for path in paths for place in _places(os.fspath(path))]
-    return (Source(_origin(place, stdin), format=chosen, encoding=encoding) for place in places)
+    places = _joined([place for path in paths for place in _places(os.fspath(path))])
+    return (
+        PictureFiles(place.folder, place.names)
+        if isinstance(place, _Pictures)
+        else Source(_origin(place, stdin), format=chosen, encoding=encoding)
+        for place in places
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """Pictures of one folder, by their paths in it."""
+
+    folder: str
+    names: tuple[str, ...]
+
+
+def _joined(places: Sequence[str | _Pictures]) -> list[str | _Pictures]:
+    """The places, pictures of the same folder that follow one another in one."""
+    joined: list[str | _Pictures] = []
+    groups = groupby(places, lambda place: place.folder if isinstance(place, _Pictures) else None)
+    for folder, group in groups:
+        if folder is None:
+            joined.extend(group)
+        else:
+            joined.append(
+                _Pictures(folder, tuple(name for one in group if not isinstance(one, str) for name in one.names))
+            )
+    return joined
 
 
 def _origin(place: str, stdin: BinaryIO | None) -> Origin:
@@ -53,7 +84,7 @@ def _origin(place: str, stdin: BinaryIO | None) -> Origin:
     return RemoteOrigin(place) if is_address(place) else local_origin(place)
 
 
-def _places(path: str) -> list[str]:
+def _places(path: str) -> Sequence[str | _Pictures]:
     if path.startswith("file://"):
         path = path.removeprefix("file://")
     if path == _STDIN:
@@ -68,8 +99,12 @@ def _places(path: str) -> list[str]:
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
     if not Path(path).is_dir():
-        return [path]
-    return _known_only(path, _walk(path))
+        return [_Pictures(str(Path(path).parent), (Path(path).name,)) if is_picture(path) else path]
+    found = _walk(path)
+    pictures = [str(Path(one).relative_to(path)) for one in found if is_picture(one)]
+    if pictures and not any(has_known_extension(one) and ".txt" not in Path(one).suffixes for one in found):
+        return [_Pictures(path, tuple(pictures))]
+    return _known_only(path, found)
 
 
 def _walk(folder: str) -> list[str]:

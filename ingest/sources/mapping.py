@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...errors import UsageError
 from ...schemas.records import Item
+from .address import is_address
 from .columns import SYNONYMS, Kind, normalise
 from .rows import BadRow, Code, RawRow, RowProblemError, clip
 from .values import attribute, is_absent, name_list, number_or_text, text, truth, user_id, vector
@@ -127,7 +128,9 @@ def detect(columns: Iterable[str], kind: Kind = "table") -> ColumnMapping:
     return ColumnMapping(fields)
 
 
-def map_row(row: RawRow, mapping: ColumnMapping, *, default_id: str | None = None) -> MappedRow | BadRow:
+def map_row(
+    row: RawRow, mapping: ColumnMapping, *, default_id: str | None = None, base: str = ""
+) -> MappedRow | BadRow:
     """Return a row as an item; columns that are no field become attributes, empty ones are left out.
 
     Attributes of a source that has only texts are numbers where they are plainly written as such.
@@ -136,9 +139,10 @@ def map_row(row: RawRow, mapping: ColumnMapping, *, default_id: str | None = Non
         row: The row as read.
         mapping: Which column is which field.
         default_id: The id of a row that has none; without it such a row is bad.
+        base: Full path or address of the folder that the source is in, for its pictures; empty for a stream.
     """
     try:
-        return _mapped(row, mapping.fields, default_id)
+        return _mapped(row, mapping.fields, default_id, base)
     except RowProblemError as problem:
         raw = clip(row.values)
         return BadRow(raw, row.source, row.line, row.position, problem.code, problem.message)
@@ -147,9 +151,10 @@ def map_row(row: RawRow, mapping: ColumnMapping, *, default_id: str | None = Non
 class RowMapper:
     """Maps rows that do not all have the same columns: each by the columns it has."""
 
-    def __init__(self, kind: Kind = "table", given: ColumnMapping | None = None) -> None:
-        """Start with what was typed, if anything was."""
+    def __init__(self, kind: Kind = "table", given: ColumnMapping | None = None, base: str = "") -> None:
+        """Start with what was typed, if anything was; ``base`` is where the source is, see ``map_row``."""
         self._kind = kind
+        self._base = base
         self._given = given or ColumnMapping()
         self._known: dict[tuple[str, ...], ColumnMapping] = {}
 
@@ -164,10 +169,10 @@ class RowMapper:
 
     def map(self, row: RawRow, *, default_id: str | None = None) -> MappedRow | BadRow:
         """Return a row as an item, or as bad; see ``map_row``."""
-        return map_row(row, self.mapping(tuple(row.values)), default_id=default_id)
+        return map_row(row, self.mapping(tuple(row.values)), default_id=default_id, base=self._base)
 
 
-def _mapped(row: RawRow, fields: Mapping[str, str], default_id: str | None) -> MappedRow:
+def _mapped(row: RawRow, fields: Mapping[str, str], default_id: str | None, base: str) -> MappedRow:
     values = row.values
     found = {name: values[column] for name, column in fields.items() if not is_absent(values.get(column))}
     name = user_id(found["id"]) if "id" in found else default_id
@@ -185,8 +190,17 @@ def _mapped(row: RawRow, fields: Mapping[str, str], default_id: str | None) -> M
         for column, value in values.items()
         if column not in used and not is_absent(value)
     }
-    item = Item(id=name, vector=numbers, attributes=extra, **texts)
+    folder = None
+    if base and texts.get("image"):
+        folder = None if is_address(base) else base
+        texts["image"] = _beside(texts["image"], base) if is_address(base) else texts["image"]
+    item = Item(id=name, vector=numbers, attributes=extra, folder=folder, **texts)
     return MappedRow(item, tuple(dict.fromkeys(labels)), "oos" in found and truth(found["oos"]))
+
+
+def _beside(reference: str | None, base: str) -> str | None:
+    """A reference of a file behind an address: what is no address itself is beside that file."""
+    return reference if reference is None or is_address(reference) else f"{base}/{reference}"
 
 
 def _as_it_is(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """One file or stream, as rows."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from .columns import Kind, kind_of
@@ -9,7 +10,7 @@ from .formats import choose_format
 from .jsonl import read_json, read_jsonl
 from .lines import read_lines
 from .merchant_xml import check_feed, read_feed
-from .origin import Origin
+from .origin import FileOrigin, Origin, RemoteOrigin
 from .parquet import parquet_columns, read_parquet
 from .rows import BadRow, DamagedStreamError, RawRow, clip
 from .shopify import join_variants
@@ -38,6 +39,7 @@ class Source:
         format: csv, tsv, jsonl, json, parquet, text or xml.
         kind: Whether it is a plain table, a Google Merchant feed or a Shopify product export.
         columns: Their names in csv, tsv and parquet, which say so before the first row.
+        base: Full path or address of the folder that the file is in; empty for a stream.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Source:
         self._content = Content(origin, encoding)
         self._layout: Layout | None = None
         self.name = origin.name
-        self.size = origin.size
+        self.size: int | None = origin.size
         self.identity = origin.identity
-        self.format = choose_format(self._content, format)
+        self.base = _base(origin)
+        self.format: str = choose_format(self._content, format)
         self.kind: Kind = "table"
         self.columns: list[str] | None = None
         if self.format in {"csv", "tsv"}:
@@ -98,6 +101,12 @@ class Source:
         if self.kind == "shopify_products":
             return join_variants(read_delimited(self._content, self._layout), self._layout.columns, start)
         return read_delimited(self._content, self._layout, start)
+
+
+def _base(origin: Origin) -> str:
+    if isinstance(origin, FileOrigin):
+        return str(Path(origin.path).absolute().parent)
+    return origin.name.rpartition("/")[0] if isinstance(origin, RemoteOrigin) else ""
 
 
 def _kind(name: str, given: str | None, columns: list[str] | None) -> Kind:
