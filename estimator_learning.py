@@ -13,7 +13,6 @@ from .estimator_inputs import KnownClasses, unit_rows
 from .learn.adapt import Material
 from .learn.arrays import evenly
 from .learn.confidence import Scored, fit_temperature
-from .learn.landmarks import survey
 from .learn.learner import Gain, Lesson, fits, held_out, learn
 from .learn.lexical import features, profiles, strongest
 from .learn.thresholds import NOVEL_QUANTILE, rules_between_classes
@@ -113,8 +112,7 @@ def learnt(task: Task) -> Scorer:
         return Scorer(vectors, np.zeros(len(vectors), np.float32), None if own is None else own * LEXICAL_WEIGHT)
     fitting = fits(rows.vectors, vectors, _novel_below(task, vectors))
     shared = None if own is None else strongest(rows.features, own)
-    material = survey(Material(rows.vectors, vectors, shared, fitting, labels)).material
-    lesson = Lesson(material, *_words(task, rows))
+    lesson = Lesson(Material(rows.vectors, vectors, shared, fitting, labels), *_words(task, rows))
     made = learn(lesson)
     # Where class vectors come from labels, accuracy "before" any label would be measured on what it has seen.
     gain = made.gain if all(text is not None for text in task.texts) else None

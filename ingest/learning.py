@@ -13,7 +13,7 @@ from ..encoders.background import BACKGROUND
 from ..encoders.base import Encoder
 from ..errors import EmptyTaxonomyError, NearclassError
 from ..learn.adapt import Material
-from ..learn.landmarks import survey
+from ..learn.landmarks import landmarks
 from ..learn.learner import Learnt, Lesson, fits, learn
 from ..learn.lexical import features, profiles, strongest
 from ..learn.resolve import digest, evidence_texts
@@ -236,18 +236,17 @@ class Learning:
         found = features(texts)
         background = self._encode(BACKGROUND) @ class_vectors.T
         threshold = float(np.quantile(background.max(axis=1), NOVEL_QUANTILE))
-        told_by_texts = Material(
+        material = Material(
             items,
             class_vectors,
             strongest(found, profiles(evidence, BACKGROUND)),
             fits(items, class_vectors, threshold),
             np.asarray([place.get(class_id, -1) for class_id in classes], np.int64),
         )
-        found_out = survey(told_by_texts)
         joined = [" ".join(text.text for text in one) for one in evidence]
         digests = [digest(one) for one in evidence]
-        lesson = Lesson(found_out.material, found, features(joined))
-        return _Gathered(lesson, found_out.landmarks, texts, class_ids, digests, len(rows))
+        lesson = Lesson(material, found, features(joined))
+        return _Gathered(lesson, landmarks(material, threshold), texts, class_ids, digests, len(rows))
 
     def _items(self, most: int, known: set[str]) -> list[dict[str, Any]]:
         """Stored items whose text is not in ``known``: all that are confirmed, then others in the order of their keys.
@@ -334,14 +333,14 @@ class Learning:
             "changed": changed,
             "accuracy_after": learnt.gain.after if learnt.gain else None,
         }
-        landmarks = gathered.landmarks
-        strange = (landmarks.strangeness, landmarks.divide) if landmarks else (0.0, 0.0)
+        marks = gathered.landmarks
+        strange = (marks.strangeness, marks.least) if marks else (0.0, 0.0)
         learner = Learner(version, learnt.method, learnt.lexical_weight, learnt.newcomers, *strange, report)
         classes = [
             _learned_class(learnt, row, class_id, text_digest)
             for row, (class_id, text_digest) in enumerate(zip(gathered.class_ids, gathered.digests, strict=True))
         ]
-        self._learned.write(learner, classes, landmarks)
+        self._learned.write(learner, classes, marks)
         self.use(version)
         return version
 

@@ -61,13 +61,13 @@ class Landmarks:
         vectors: Means of items that lie together, shape (L, dim), float32, each shorter than 1.
         fits: Mean cosine of those items to the nearest class text, shape (L,), float32.
         strangeness: How surely there are strangers in bulk, from 0 to 1.
-        divide: Fit that parts items that belong from strangers.
+        least: Cosine to the nearest class text below which an item seems to fit no class.
     """
 
     vectors: NDArray[np.float32]
     fits: NDArray[np.float32]
     strangeness: float
-    divide: float
+    least: float
 
     def fit(self, items: NDArray[np.float32], best: NDArray[np.float32]) -> NDArray[np.float32]:
         """How well any class fits each item; higher is better, and 0.1 of cosine makes a difference of about 0.1.
@@ -91,10 +91,10 @@ class Landmarks:
         Args:
             unrelated: Unit vectors of texts that have to do with no class, shape (n, dim).
             best: The best score of each, shape (n,).
-            quantile: Share of them that score less; among strangers, ``divide`` parts them.
+            quantile: Share of them that score less; among strangers, ``least`` parts them from others.
         """
         usual = float(np.quantile(replace(self, strangeness=0.0).fit(unrelated, best), quantile))
-        return (1 - self.strangeness) * usual + self.strangeness * _FIT_COUNTS * self.divide
+        return (1 - self.strangeness) * usual + self.strangeness * _FIT_COUNTS * self.least
 
     def joined_by(self, texts: NDArray[np.float32]) -> "Landmarks":
         """The landmarks once classes with these text vectors, shape (n, dim), are there as well."""
@@ -134,7 +134,7 @@ class Learner:
         lexical_weight: Weight of the label-free lexical evidence in the score.
         newcomers: Places classes that are not among its vectors.
         strangeness: Of its landmarks.
-        divide: Of its landmarks.
+        least: Of its landmarks.
         report: What it was learnt from and what it changed, for people.
     """
 
@@ -143,7 +143,7 @@ class Learner:
     lexical_weight: float
     newcomers: Newcomers
     strangeness: float = 0.0
-    divide: float = 0.0
+    least: float = 0.0
     report: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Learner:
             "scale": self.newcomers.scale,
             "shift": self.newcomers.shift,
             "strangeness": self.strangeness,
-            "divide": self.divide,
+            "least": self.least,
             "report": dict(self.report),
         }
 
@@ -173,7 +173,7 @@ class Learner:
             float(data["lexical_weight"]),
             newcomers,
             float(data.get("strangeness", 0.0)),
-            float(data.get("divide", 0.0)),
+            float(data.get("least", 0.0)),
             data.get("report", {}),
         )
 

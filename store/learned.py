@@ -88,7 +88,7 @@ class Learned:
         if not rows:
             return None
         fits = np.asarray([row["bias"] for row in rows], np.float32)
-        return Landmarks(np.stack([row["vector"] for row in rows]), fits, learner.strangeness, learner.divide)
+        return Landmarks(np.stack([row["vector"] for row in rows]), fits, learner.strangeness, learner.least)
 
     def write(self, learner: Learner, classes: Sequence[LearnedClass], landmarks: Landmarks | None = None) -> None:
         """Store a version, rows first, so that a version that is there is whole; it is not in use yet."""

@@ -246,14 +246,11 @@ def learn_from(
     items: Items, classes: Classes, rows: Rows, labels: Rows | None = None
 ) -> "tuple[Learnt, Landmarks | None]":
     """What a catalogue would learn, were these rows its items; arguments as in ``lesson``."""
-    from dataclasses import replace
-
-    from nearclass.learn.landmarks import survey
+    from nearclass.learn.landmarks import landmarks
     from nearclass.learn.learner import learn
 
     given = lesson(items, classes, rows, labels)
-    found = survey(given.material)
-    return learn(replace(given, material=found.material)), found.landmarks
+    return learn(given), landmarks(given.material, classes.threshold)
 
 
 def answers(
