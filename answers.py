@@ -156,13 +156,17 @@ class Answers:
         return [one if isinstance(one, _Refused) else next(found) for one in vectors]
 
     def _encoded(self, items: Sequence[Item], k: int, *, explain: bool) -> Sequence[Assignment | _Refused]:
+        pair = self._checked()
         seen = self._seen(items)
+        if seen.image is not None and pair.image is None:
+            pair = self._pair()  # the first picture made the space
         ids = [item.id for item in seen.items]
-        found = iter(self._pair().assigner().assign(ids, seen.text, seen.image, k=k, explain=explain))
+        found = iter(pair.assigner().assign(ids, seen.text, seen.image, k=k, explain=explain))
         return [seen.refusals[place] if place in seen.refusals else next(found) for place in range(len(items))]
 
     def seen(self, items: Sequence[Item]) -> tuple[Seen, dict[int, BadRow]]:
         """Items as vectors, and those that cannot be asked about as bad rows, by their places."""
+        self._checked()
         parts = [self._seen(items[start : start + CHUNK_ROWS]) for start in range(0, len(items), CHUNK_ROWS)]
         whole = _joined(parts)
         refusals = {
@@ -170,11 +174,15 @@ class Answers:
         }
         return whole, refusals
 
-    def _seen(self, items: Sequence[Item]) -> Seen:
-        # Asked first: no model has to be loaded to see that there is no class.
-        for side in (self._pair().text, self._pair().image):
+    def _checked(self) -> LivePair:
+        """The spaces, which have classes: no model has to be loaded to see that there is none."""
+        pair = self._pair()
+        for side in (pair.text, pair.image):
             if side is not None:
                 side.assigner().check()
+        return pair
+
+    def _seen(self, items: Sequence[Item]) -> Seen:
         texts = [item_text(item) for item in items]
         looked, refusals = self._pictures(items, texts)
         said = [place for place, text in enumerate(texts) if text and place not in refusals]

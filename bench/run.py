@@ -21,6 +21,7 @@ NAMES = (
     "accuracy",
     "adaptation",
     "decisions",
+    "pictures",
     "learn",
 )
 

@@ -83,13 +83,21 @@ class LiveSpace:
         landmarks = self._learned.landmarks(learner) if learner else None
         version = learner.version if learner else 0
         return Assigner(
-            name, taxonomy, answerable, search, rules, evidence, calibration, landmarks, self._temperature, version
+            name,
+            taxonomy,
+            answerable,
+            search,
+            rules,
+            evidence,
+            calibration,
+            landmarks,
+            self._temperature(version),
+            version,
         )
 
-    @property
-    def _temperature(self) -> float:
-        """Of texts as in learning; of pictures what their model was trained with."""
-        if self.place.space.kind != "image":
+    def _temperature(self, version: int) -> float:
+        """That of learning, of texts and of whatever was learnt; of pictures before that what their model has."""
+        if self.place.space.kind != "image" or version:
             return TEMPERATURE
         return 1 / float(self.place.space.details.get("logit_scale") or CLIP_SCALE)
 
