@@ -18,7 +18,7 @@ from .imaging import CatalogImages
 from .ingest.editing import Change, ClassEditor
 from .ingest.items import ItemWriter, Looking
 from .ingest.labelled import Labelled, mapped_items
-from .ingest.learning import Learning, Outcome
+from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
@@ -34,7 +34,6 @@ from .query.search_items import search_items
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
-from .schemas.text import item_text
 from .settings import Settings, load_settings
 from .store import Store
 from .store.spaces import SpaceCollections, Spaces
@@ -362,23 +361,28 @@ class Catalog:
 
     @property
     def learning(self) -> Learning:
-        """Versions of what the text space has learnt: ``learn``, ``versions``, ``use`` to go back."""
-        return Learning(
-            self.store, self._state, self._live_space(None), self._encoders.current(), settle=self.classes.finish
-        )
+        """Versions of what was learnt: ``learn``, ``versions``, ``use`` to go back."""
+        pair, images = self._pair(), self._images
+        encoder = images.current() if pair.image else None
+        pictures = PictureLearning(pair.image, encoder, images.loader) if pair.image and encoder else None
+        live = self._live_space(None)
+        return Learning(self.store, self._state, live, self._encoders.current(), self.classes.finish, pictures)
 
-    def learn(self, labelled: Iterable[Labelled] = (), *, dry_run: bool = False) -> Outcome:
+    def learn(
+        self, labelled: Iterable[Labelled] = (), *, dry_run: bool = False, on_reject: OnReject | None = None
+    ) -> Outcome:
         """Better class vectors from stored items, confirmed items, examples and labels; kept only if better.
 
         Args:
             labelled: Items with the ids of their classes; they are kept as evidence.
             dry_run: Whether to say what would change, and change nothing.
+            on_reject: Called with each row whose picture cannot be used and why; without it the first one is an error.
 
         Raises:
             EmptyTaxonomyError: There is no class.
             NearclassError: There is neither an item nor a label.
         """
-        return self.learning.learn(list(labelled), dry_run=dry_run)
+        return self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
 
     def tune(
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..ingest.labelled import Labelled
     from ..ingest.learning import Learning, Outcome
+    from ..ingest.rejects import RejectWriter
 
 __all__ = ["command"]
 
@@ -73,18 +74,35 @@ def command(
             note_stale(catalog.stale_items())
             return
         with RejectWriter(given.rejects) as bad_rows:
-            labelled = read_labels(catalog, paths, given, bad_rows, pictures=False)
-        rejected = bad_rows.count
-        if folder is not None:
-            _tune(catalog, labelled, folder, output)
-            end_with_rejects(rejected, given.rejects)
-            return
-        before = catalog.learning.active_version()
-        outcome = catalog.learn(labelled, dry_run=dry_run)
-        _show(outcome, output, before, dry_run=dry_run)
-        if outcome.version is not None:
-            note_stale(catalog.stale_items())
-    end_with_rejects(rejected, given.rejects)
+            labelled = read_labels(catalog, paths, given, bad_rows, pictures=folder is None)
+            if folder is not None:
+                _tune(catalog, labelled, folder, output)
+            else:
+                _learn(catalog, labelled, bad_rows, output, dry_run=dry_run)
+    end_with_rejects(bad_rows.count, given.rejects)
+
+
+def _learn(
+    catalog: Catalog, labelled: list[Labelled], bad_rows: RejectWriter, output: str | None, *, dry_run: bool
+) -> None:
+    before = catalog.learning.active_version()
+    outcome = catalog.learn(labelled, dry_run=dry_run, on_reject=lambda _row, bad: bad_rows.write(bad))
+    rows = Rows(output)
+    if rows.format != "table":
+        rows.one(outcome.to_dict())
+    for one in outcome.spaces:
+        if rows.format == "table":
+            _table(one, rows)
+        if one.version is None and not dry_run:
+            note(f"not kept in {one.space}: {one.reason}")
+    if dry_run:
+        kept = any(one.kept for one in outcome.spaces)
+        note("nothing was changed; without --dry-run this would be " + ("stored" if kept else "left"))
+        return
+    version = max(one.version or 0 for one in outcome.spaces)
+    if version:
+        note(f"version {version} is in use; `nearclass learn --rollback {before}` goes back")
+        note_stale(catalog.stale_items())
 
 
 def _check(given: Input, paths: tuple[str, ...], folder: str | None, *, dry_run: bool, instead: int) -> None:
@@ -92,7 +110,7 @@ def _check(given: Input, paths: tuple[str, ...], folder: str | None, *, dry_run:
     from ..errors import UsageError  # noqa: PLC0415
 
     if given.space is not None:
-        message = "learn works in the text space"
+        message = "learn works in the spaces of texts and pictures"
         raise UsageError(message, hint="Leave --space off.")
     if folder is not None and (dry_run or instead):
         message = "--encoder goes neither with --dry-run nor with --versions or --rollback"
@@ -125,39 +143,29 @@ def _say_step(done: int, steps: int) -> None:
 
 
 def _list(learning: Learning, output: str | None) -> None:
-    active = learning.active_version()
     rows = [
-        {"version": one.version, "active": one.version == active, "method": one.method, **one.report}
-        for one in learning.versions()
+        {"version": one.version, "active": active, "method": one.method, "space": space, **one.report}
+        for one, space, active in learning.listed()
     ]
-    columns = ("version", "active", "method", "items", "labels", "changed", "accuracy_after")
+    columns = ("version", "active", "method", "space", "items", "labels", "changed", "accuracy_after")
     Rows(output).write(rows, columns)
 
 
-def _show(outcome: Outcome, output: str | None, before: int, *, dry_run: bool) -> None:
-    rows = Rows(output)
+def _table(outcome: Outcome, rows: Rows) -> None:
     found = outcome.to_dict()
-    if rows.format != "table":
-        rows.one(found)
-        return
     moves = found.pop("moves")
     rows.one({name: value for name, value in found.items() if value is not None})
-    if moves:
-        shown = [
-            {
-                "count": move["count"],
-                "before": " > ".join(move["before"][-2:]),
-                "after": " > ".join(move["after"][-2:]),
-                "example": move["examples"][0][:_EXAMPLE_CHARS],
-            }
-            for move in moves
-        ]
-        rows.write(shown[:_SHOWN_MOVES], _MOVES, title="Items whose nearest class changes")
-        if len(moves) > _SHOWN_MOVES:
-            note(f"and {len(moves) - _SHOWN_MOVES} more moves; -o json has all")
-    if dry_run:
-        note("nothing was changed; without --dry-run this would be " + ("stored" if outcome.kept else "left"))
-    elif outcome.version is None:
-        note(f"not kept: {outcome.reason}")
-    else:
-        note(f"version {outcome.version} is in use; `nearclass learn --rollback {before}` goes back")
+    if not moves:
+        return
+    shown = [
+        {
+            "count": move["count"],
+            "before": " > ".join(move["before"][-2:]),
+            "after": " > ".join(move["after"][-2:]),
+            "example": move["examples"][0][:_EXAMPLE_CHARS],
+        }
+        for move in moves
+    ]
+    rows.write(shown[:_SHOWN_MOVES], _MOVES, title="Items whose nearest class changes")
+    if len(moves) > _SHOWN_MOVES:
+        note(f"and {len(moves) - _SHOWN_MOVES} more moves; -o json has all")

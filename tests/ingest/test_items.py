@@ -78,7 +78,7 @@ def test_ids_that_look_like_filters_are_only_ids(catalog):
     [
         (Item("1"), "no_text"),
         (Item("1", title=" \t\x00 "), "no_text"),
-        (Item("1", image="photo.jpg"), "no_text"),
+        (Item("1", image="photo.jpg"), "no_image_encoder"),
         (Item(" ", title="kettle"), "missing_id"),
         (Item("é" * 257, title="kettle"), "id_too_long"),
         (Item("\ud800", title="kettle"), "bad_id"),

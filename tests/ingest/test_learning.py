@@ -115,7 +115,7 @@ def test_a_version_that_was_cut_off_before_its_vectors_is_completed_at_open(open
     learnt = vectors(catalog)
     learning = catalog.learning
     learning.use(0)
-    learning._learned.use(1)
+    learning._text.learned.use(1)
     catalog.close()
     assert vectors(open_catalog()) == learnt
 
