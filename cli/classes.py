@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["group"]
 
+_UNSEEN: Final = "pictures of {} classes are kept and not looked at: NEARCLASS_IMAGE_ENCODER is not set"
+
 
 @click.group("classes")
 def group() -> None:
@@ -44,8 +46,8 @@ def group() -> None:
 def import_(app: App, path: str, file_format: str | None, space: str | None, rejects: str, output: str | None) -> None:
     """Add classes from a file; those that are there already are replaced if they differ.
 
-    PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`
-    and `examples`; or the Google product taxonomy as text; or Shopify's categories.txt.
+    PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`,
+    `examples` and `images`; or the Google product taxonomy as text; or Shopify's categories.txt.
 
     Example: nearclass classes import classes.jsonl
     """
@@ -56,7 +58,7 @@ def import_(app: App, path: str, file_format: str | None, space: str | None, rej
         found = open_classes(path, catalog.classes.taxonomy, format=file_format)
         for bad in found.rejects:
             writer.write(bad)
-        change = catalog.import_classes(found.specs, space=space)
+        change = catalog.import_classes(found.specs, space=space, folder=found.folder)
         summary = {
             "added": len(change.added),
             "changed": len(change.changed),
@@ -67,7 +69,10 @@ def import_(app: App, path: str, file_format: str | None, space: str | None, rej
             "assignable": len(change.taxonomy.assignable()),
             "revision": change.taxonomy.revision,
         }
+        unseen = sum(bool(spec.images) for spec in found.specs) if not catalog.sees else 0
     Rows(output).one(summary)
+    if unseen:
+        note(_UNSEEN.format(unseen))
     end_with_rejects(len(found.rejects), rejects)
     if not summary["assignable"]:
         note("No class can be assigned yet: all of them group others or are marked as not assignable.")
@@ -80,6 +85,7 @@ def import_(app: App, path: str, file_format: str | None, space: str | None, rej
 @click.option("-d", "--description", "descriptions", multiple=True, help="What belongs here; repeatable.")
 @click.option("--synonym", "synonyms", multiple=True, help="Another name; repeatable.")
 @click.option("--example", "examples", multiple=True, help="Text of an item that belongs here; repeatable.")
+@click.option("--image", "images", multiple=True, metavar="PATH", help="Picture of what belongs here; repeatable.")
 @format_option
 @pass_app
 def add(
@@ -90,6 +96,7 @@ def add(
     descriptions: tuple[str, ...],
     synonyms: tuple[str, ...],
     examples: tuple[str, ...],
+    images: tuple[str, ...],
     output: str | None,
 ) -> None:
     """Add one class; it is live when the command returns.
@@ -100,7 +107,13 @@ def add(
         app,
         output,
         lambda classes: classes.add(
-            name, id=class_id, parent=parent, descriptions=descriptions, synonyms=synonyms, examples=examples
+            name,
+            id=class_id,
+            parent=parent,
+            descriptions=descriptions,
+            synonyms=synonyms,
+            examples=examples,
+            images=images,
         ),
     )
 
@@ -127,7 +140,7 @@ def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> 
 @format_option
 @pass_app
 def show(app: App, class_id: str, output: str | None) -> None:
-    """Show one class: its texts, its children, how many items it has.
+    """Show one class: its texts and pictures, its children, how many items it has.
 
     Example: nearclass classes show "Electronics > Computers > Tablets"
     """
@@ -149,6 +162,7 @@ def show(app: App, class_id: str, output: str | None) -> None:
 @click.option("-d", "--description", "descriptions", multiple=True, help="Replaces the descriptions; repeatable.")
 @click.option("--synonym", "synonyms", multiple=True, help="Replaces the synonyms; repeatable.")
 @click.option("--example", "examples", multiple=True, help="Replaces the examples; repeatable.")
+@click.option("--image", "images", multiple=True, metavar="PATH", help="Replaces the pictures; repeatable.")
 @click.option("--assignable/--not-assignable", default=None, help="Whether items may be assigned to it.")
 @format_option
 @pass_app
@@ -159,6 +173,7 @@ def edit(
     descriptions: tuple[str, ...],
     synonyms: tuple[str, ...],
     examples: tuple[str, ...],
+    images: tuple[str, ...],
     *,
     assignable: bool | None,
     output: str | None,
@@ -168,11 +183,11 @@ def edit(
     Example: nearclass classes edit tablets --synonym "slate" --synonym "pad"
     """
     given: dict[str, Any] = {"name": name, "assignable": assignable}
-    lists = {"descriptions": descriptions, "synonyms": synonyms, "examples": examples}
+    lists = {"descriptions": descriptions, "synonyms": synonyms, "examples": examples, "images": images}
     changes = {key: value for key, value in given.items() if value is not None}
     changes |= {key: tuple(filter(None, value)) for key, value in lists.items() if value}
     if not changes:
-        message = "nothing to change: give --name, --description, --synonym, --example or --assignable"
+        message = "nothing to change: give --name, --description, --synonym, --example, --image or --assignable"
         raise click.UsageError(message)
     _change(app, output, lambda classes: classes.edit(class_id, **changes))
 
@@ -213,7 +228,7 @@ def export(app: App, output: str | None) -> None:
 
     with app.open() as catalog:
         taxonomy = catalog.classes.taxonomy
-    columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "label", "state")
+    columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "images", "label", "state")
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
 
 
@@ -223,6 +238,9 @@ def _change(app: App, output: str | None, change: Callable[[ClassEditor], ClassS
         spec = change(catalog.classes)
         Rows(output).one(_row(spec, catalog.classes.taxonomy))
         stale = catalog.stale_items()
+        unseen = bool(spec.images) and not catalog.sees
+    if unseen:
+        note(_UNSEEN.format(1))
     if stale:
         note(f"{stale} stored items were assigned before this change; `nearclass items reassign` answers them anew.")
 

@@ -26,8 +26,9 @@ def command(app: App, paths: tuple[str, ...], *, labels_are_confirmed: bool, giv
     """Store items and assign each to its nearest class.
 
     PATH is a file, a folder, a URL, or - for standard input: CSV, TSV, JSONL, Parquet, a Google Merchant feed or a
-    Shopify product export, each of the text formats also compressed with gzip. Run it again at any time: rows that
-    are stored already are not embedded again, and a run that was cut off goes on where it stopped.
+    Shopify product export, each of the text formats also compressed with gzip; or pictures, or a folder of them. Run
+    it again at any time: rows that are stored already are not embedded again, and a run that was cut off goes on where
+    it stopped.
 
     Example: nearclass ingest products.csv --map title=product_name
     """

@@ -1,5 +1,7 @@
 """Opening a file of classes, in any of the forms that taxonomies are published in."""
 
+from dataclasses import replace
+
 from ..errors import UsageError
 from ..schemas.taxonomy import Taxonomy
 from .sources import RawRow, open_sources
@@ -21,8 +23,9 @@ def open_classes(path: str, existing: Taxonomy, *, format: str | None = None) ->
         message = f"{path}: {len(sources)} files, and a taxonomy is one"
         raise UsageError(message, hint="Import one file after the other.")
     source = sources[0]
+    folder = source.base or None  # standard input names pictures as a person does
     if source.format != "text":
-        return read_classes(source.rows(), existing)
+        return replace(read_classes(source.rows(), existing), folder=folder)
     rows = list(source.rows())
     lines = [str(row.values.get("text", "")) if isinstance(row, RawRow) else "" for row in rows]
     kind = sniff_taxonomy(lines[:_SNIFFED_LINES])

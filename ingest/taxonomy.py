@@ -37,12 +37,14 @@ class ClassFile:
         lines: Source and line of each class, by its id; for an implied one, of the first row that needs it.
         rejects: The rows that became no class, in the order of the file.
         implied: Number of classes that have no row of their own and stand only in the path of others.
+        folder: Full path or address of the folder that the file is in, where that is known.
     """
 
     specs: list[ClassSpec]
     lines: dict[str, tuple[str, int]]
     rejects: list[BadRow]
     implied: int
+    folder: str | None = None
 
 
 def read_classes(rows: Iterable[RawRow | BadRow], existing: Taxonomy | None = None) -> ClassFile:
