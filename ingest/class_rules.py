@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ RULES: Final = "rules"
 """Kind of the state document with the thresholds of a space."""
 
 _RULE_SAMPLE: Final = 2000
+
+_of_nothing: Final[WeakKeyDictionary[Encoder, NDArray[np.float32]]] = WeakKeyDictionary()
+"""Vectors of the pictures that show nothing, by encoder: a second of work that every change of a class would repeat."""
 
 
 def write_rules(
@@ -71,7 +75,9 @@ def unrelated_vectors(encoder: Encoder) -> NDArray[np.float32]:
     if encoder.space.kind == "image":
         from ..encoders.unrelated import unrelated_pictures  # noqa: PLC0415 - slow to import
 
-        return cast("ImageEncoder", encoder).encode_pictures(unrelated_pictures())
+        if encoder not in _of_nothing:
+            _of_nothing[encoder] = cast("ImageEncoder", encoder).encode_pictures(unrelated_pictures())
+        return _of_nothing[encoder]
     return encoder.encode(BACKGROUND, Role.ITEM).vectors
 
 
