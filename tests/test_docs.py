@@ -289,7 +289,7 @@ def reject_codes() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if re.fullmatch(
-                    r"(bad|no|missing|unknown|duplicate|orphan)_[a-z]+|[a-z]+_too_(long|large)", node.value
+                    r"(bad|no|missing|unknown|duplicate|orphan)_[a-z_]+|[a-z]+_too_(long|large)", node.value
                 ):
                     codes.add(node.value)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"_text", "_texts"}:
