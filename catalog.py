@@ -15,10 +15,11 @@ from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
 from .imaging import CatalogImages
-from .ingest.editing import Change, ClassEditor
+from .ingest.editing import Change
 from .ingest.items import ItemWriter, Looking
 from .ingest.labelled import Labelled, mapped_items
 from .ingest.learning import Learning, Outcome, PictureLearning
+from .ingest.lifecycle import LivingClasses
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
@@ -52,7 +53,7 @@ class Catalog:
     """An open catalogue; use it in a ``with`` statement. It may be used from several threads.
 
     Attributes:
-        classes: The taxonomy: ``add``, ``edit``, ``retire``, ``restore``, and ``taxonomy`` to read it.
+        classes: The taxonomy: ``add``, ``edit``, ``retire``, ``restore``, ``log``, and ``taxonomy`` to read it.
         store: The Milvus database.
         settings: What it was opened with.
     """
@@ -81,7 +82,7 @@ class Catalog:
         self._live_pair: LivePair | None = None
         self._answers = Answers(self._encoders, self._images, self._live_space, self._pair)
         self._judging = Judging(self._state, self._answers, self._live_space, self._pair)
-        self.classes = ClassEditor(
+        self.classes = LivingClasses(
             settings.catalog,
             store,
             self._state,
@@ -90,6 +91,7 @@ class Catalog:
             self._encoders.chosen,
             self._images,
             settings.picture_roots,
+            settings.author,
         )
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
@@ -181,7 +183,13 @@ class Catalog:
         return self.classes.put_vectors(specs, self._spaces.register_given(space, dim))
 
     def import_classes(
-        self, specs: Sequence[ClassSpec], *, space: str | None = None, folder: str | Path | None = None
+        self,
+        specs: Sequence[ClassSpec],
+        *,
+        space: str | None = None,
+        folder: str | Path | None = None,
+        by: str = "",
+        message: str = "",
     ) -> Change:
         """Add or replace classes; with a space, their vectors go there and no text is embedded for them.
 
@@ -190,11 +198,14 @@ class Catalog:
             space: Name of a space of given vectors.
             folder: Folder of the file that they come from: their pictures are relative to it, and must be in it.
                 Without one, pictures may be anywhere, relative to the working directory.
+            by: Who makes the change, for the log.
+            message: Why.
 
         Raises:
             TaxonomyError: A picture cannot be used; nothing was changed.
         """
-        change = self.classes.put(specs, text=space is None, folder=None if folder is None else Path(folder))
+        classes = self.classes.signed(by, message)
+        change = classes.put(specs, text=space is None, folder=None if folder is None else Path(folder))
         if space is not None:
             self.import_vectors(specs, space)
         return change

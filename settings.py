@@ -49,6 +49,7 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$",
         description="Name of the catalogue; several may share one database.",
     )
+    author: str = Field("", description="Who changes the classes, for the log; by default the user of the system.")
     token: SecretStr | None = Field(None, description="Token or user:password of the Milvus server.")
     database: str | None = Field(None, description="Database on the Milvus server.")
     tls_ca: Path | None = Field(None, description="Certificate authority for a server with TLS, as a PEM file.")

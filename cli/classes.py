@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
+from . import lifecycle
+from .changing import Changing, changing_options
 from .common import (
     App,
     Rows,
@@ -20,7 +22,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..ingest.editing import ClassEditor
+    from ..ingest.lifecycle import LivingClasses
     from ..schemas.records import ClassSpec
     from ..schemas.taxonomy import Taxonomy
 
@@ -31,7 +33,7 @@ _UNSEEN: Final = "pictures of {} classes are kept and not looked at: NEARCLASS_I
 
 @click.group("classes")
 def group() -> None:
-    """The taxonomy: import, add, list, show, edit, retire, restore, export."""
+    """The taxonomy: import, add, list, show, edit, retire, restore, export, log."""
 
 
 @group.command("import")
@@ -41,9 +43,19 @@ def group() -> None:
 )
 @space_option
 @rejects_option
+@changing_options
 @format_option
 @pass_app
-def import_(app: App, path: str, file_format: str | None, space: str | None, rejects: str, output: str | None) -> None:
+def import_(
+    app: App,
+    path: str,
+    file_format: str | None,
+    space: str | None,
+    rejects: str,
+    *,
+    changing: Changing,
+    output: str | None,
+) -> None:
     """Add classes from a file; those that are there already are replaced if they differ.
 
     PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`,
@@ -58,7 +70,9 @@ def import_(app: App, path: str, file_format: str | None, space: str | None, rej
         found = open_classes(path, catalog.classes.taxonomy, format=file_format)
         for bad in found.rejects:
             writer.write(bad)
-        change = catalog.import_classes(found.specs, space=space, folder=found.folder)
+        change = catalog.import_classes(
+            found.specs, space=space, folder=found.folder, by=changing.by, message=changing.message
+        )
         summary = {
             "added": len(change.added),
             "changed": len(change.changed),
@@ -86,6 +100,7 @@ def import_(app: App, path: str, file_format: str | None, space: str | None, rej
 @click.option("--synonym", "synonyms", multiple=True, help="Another name; repeatable.")
 @click.option("--example", "examples", multiple=True, help="Text of an item that belongs here; repeatable.")
 @click.option("--image", "images", multiple=True, metavar="PATH", help="Picture of what belongs here; repeatable.")
+@changing_options
 @format_option
 @pass_app
 def add(
@@ -97,6 +112,8 @@ def add(
     synonyms: tuple[str, ...],
     examples: tuple[str, ...],
     images: tuple[str, ...],
+    *,
+    changing: Changing,
     output: str | None,
 ) -> None:
     """Add one class; it is live when the command returns.
@@ -106,6 +123,7 @@ def add(
     _change(
         app,
         output,
+        changing,
         lambda classes: classes.add(
             name,
             id=class_id,
@@ -164,6 +182,7 @@ def show(app: App, class_id: str, output: str | None) -> None:
 @click.option("--example", "examples", multiple=True, help="Replaces the examples; repeatable.")
 @click.option("--image", "images", multiple=True, metavar="PATH", help="Replaces the pictures; repeatable.")
 @click.option("--assignable/--not-assignable", default=None, help="Whether items may be assigned to it.")
+@changing_options
 @format_option
 @pass_app
 def edit(
@@ -176,6 +195,7 @@ def edit(
     images: tuple[str, ...],
     *,
     assignable: bool | None,
+    changing: Changing,
     output: str | None,
 ) -> None:
     """Change a class; what is not named stays. One empty value clears a list: --synonym "".
@@ -189,31 +209,33 @@ def edit(
     if not changes:
         message = "nothing to change: give --name, --description, --synonym, --example, --image or --assignable"
         raise click.UsageError(message)
-    _change(app, output, lambda classes: classes.edit(class_id, **changes))
+    _change(app, output, changing, lambda classes: classes.edit(class_id, **changes))
 
 
 @group.command()
 @class_argument
+@changing_options
 @format_option
 @pass_app
-def retire(app: App, class_id: str, output: str | None) -> None:
+def retire(app: App, class_id: str, *, changing: Changing, output: str | None) -> None:
     """Stop answering a class and everything below it; nothing stored is lost.
 
     Example: nearclass classes retire fax-machines
     """
-    _change(app, output, lambda classes: classes.retire(class_id))
+    _change(app, output, changing, lambda classes: classes.retire(class_id))
 
 
 @group.command()
 @class_argument
+@changing_options
 @format_option
 @pass_app
-def restore(app: App, class_id: str, output: str | None) -> None:
+def restore(app: App, class_id: str, *, changing: Changing, output: str | None) -> None:
     """Answer a retired class again.
 
     Example: nearclass classes restore fax-machines
     """
-    _change(app, output, lambda classes: classes.restore(class_id))
+    _change(app, output, changing, lambda classes: classes.restore(class_id))
 
 
 @group.command()
@@ -232,10 +254,10 @@ def export(app: App, output: str | None) -> None:
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
 
 
-def _change(app: App, output: str | None, change: Callable[[ClassEditor], ClassSpec]) -> None:
+def _change(app: App, output: str | None, changing: Changing, change: Callable[[LivingClasses], ClassSpec]) -> None:
     """Make a change of one class, print the class, and say how many stored items it may concern."""
     with app.open() as catalog:
-        spec = change(catalog.classes)
+        spec = change(changing.classes(catalog))
         Rows(output).one(_row(spec, catalog.classes.taxonomy))
         stale = catalog.stale_items()
         unseen = bool(spec.images) and not catalog.sees
@@ -254,3 +276,7 @@ def _row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
         "state": spec.state.value,
         "assignable": spec.id in set(taxonomy.assignable()),
     }
+
+
+for one in lifecycle.COMMANDS:
+    group.add_command(one)

@@ -1,20 +1,23 @@
 """Changes to the taxonomy: checked, saved, brought into every space, and only then made the head."""
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..encoders.base import Encoder
 from ..errors import TaxonomyError, UsageError
-from ..schemas.records import ClassSpec, ClassState
+from ..schemas.records import ClassSpec
 from ..schemas.spaces import Space
-from ..schemas.taxonomy import Problem, Taxonomy
+from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.history import History
 from ..store.learned import Learned
 from ..store.spaces import SpaceCollections, Spaces
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
+from .change import Change, Images, Signature, alone
 from .class_pictures import ClassPictures, resolved
 from .classes import sync
 from .given import given_vectors, write_given_vectors
@@ -22,44 +25,17 @@ from .taxonomy import slug_id
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder
-    from ..pictures.load import PictureLoader
 
 __all__ = ["Change", "ClassEditor", "Images"]
 
 
-class Images(Protocol):
-    """What the write path asks of the catalogue's pictures."""
-
-    def adopted(self) -> "ImageEncoder | None":
-        """The encoder of pictures, which from now on is that of the catalogue, or None."""
-        ...
-
-    def loader(self) -> "PictureLoader":
-        """A new loader; the caller closes it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change did.
+class ClassEditor:
+    """Reads and changes the classes of one catalogue; may be used from several threads.
 
     Attributes:
-        taxonomy: The taxonomy after it.
-        added: Ids of classes that are new.
-        changed: Ids of classes that were there and are different now.
-        unchanged: How many of the given classes were there just so.
-        problems: Why some of the given classes were refused.
+        lock: Held while a change is made.
+        signature: Who makes the changes, and why.
     """
-
-    taxonomy: Taxonomy
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: int
-    problems: tuple[Problem, ...]
-
-
-class ClassEditor:
-    """Reads and changes the classes of one catalogue."""
 
     def __init__(
         self,
@@ -71,6 +47,7 @@ class ClassEditor:
         encoder: Callable[[], Encoder],
         images: Images,
         roots: Sequence[Path] = (),
+        author: str = "",
     ) -> None:
         """Edit a catalogue.
 
@@ -83,6 +60,7 @@ class ClassEditor:
             encoder: Gives the encoder of its text space when a text has to be embedded.
             images: Gives the encoder of pictures, if there is one.
             roots: Folders that pictures may be in besides that of the file that names them.
+            author: Who makes the changes; by default the user of the operating system.
         """
         self._catalog = catalog
         self._store = store
@@ -92,12 +70,16 @@ class ClassEditor:
         self._encoder = encoder
         self._images = images
         self._roots = roots
+        self._history = History(state, shared=not store.embedded)
+        self.signature = Signature(author)
+        self.lock = threading.RLock()
 
     @property
     def taxonomy(self) -> Taxonomy:
         """All classes as they are now."""
         return self._taxonomies.current()
 
+    @alone
     def add(
         self,
         name: str,
@@ -142,9 +124,10 @@ class ClassEditor:
         if spec.id in taxonomy:
             message = f"there is a class {spec.id!r} already"
             raise TaxonomyError(message, hint="Change it with `nearclass classes edit`, or give another --id.")
-        return self._put_one(taxonomy, spec)
+        return self._put_one(taxonomy, spec, "add")
 
-    def edit(self, class_id: str, **changes: Any) -> ClassSpec:
+    @alone
+    def edit(self, /, class_id: str, **changes: Any) -> ClassSpec:
         """Change fields of one class, such as ``name`` or ``descriptions``; those not named stay.
 
         Raises:
@@ -152,16 +135,9 @@ class ClassEditor:
             TaxonomyError: The change is not allowed.
         """
         taxonomy = self._latest()
-        return self._put_one(taxonomy, replace(taxonomy.find(class_id), **changes))
+        return self._put_one(taxonomy, replace(taxonomy.find(class_id), **changes), "edit")
 
-    def retire(self, class_id: str) -> ClassSpec:
-        """Stop answering a class and what is below it; everything stored stays."""
-        return self._set_state(class_id, ClassState.RETIRED)
-
-    def restore(self, class_id: str) -> ClassSpec:
-        """Answer a retired class again."""
-        return self._set_state(class_id, ClassState.ACTIVE)
-
+    @alone
     def put(self, specs: Sequence[ClassSpec], *, text: bool = True, folder: Path | None = None) -> Change:
         """Add classes, or replace those of the same id; refused ones are reported and the others go on.
 
@@ -174,8 +150,9 @@ class ClassEditor:
         Raises:
             TaxonomyError: A picture cannot be used; nothing was changed.
         """
-        return self._put(self._latest(), specs, text=text, folder=folder)
+        return self._put(self._latest(), specs, "import", text=text, folder=folder)
 
+    @alone
     def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
         """Store the vectors that classes of the taxonomy bring for a space; how many there were."""
         place = SpaceCollections.of(self._catalog, space)
@@ -191,23 +168,28 @@ class ClassEditor:
         self._taxonomies.commit(taxonomy.revision + 1)
         return len(vectors)
 
+    @alone
     def announce(self) -> None:
         """Raise the revision, so that every process reads anew what it answers by; stored answers are older now."""
         self._taxonomies.commit(self._latest().revision + 1)
 
+    @alone
     def finish(self) -> bool:
         """Complete a change that was cut off, or bring in another version of a learner; whether there was either.
 
         A change that another process is in the middle of is written twice, to the same rows.
         """
         unsettled = self._unsettled()
+        opened = self._history.left_open()
         if not unsettled and not self._taxonomies.pending():
+            self._history.close(opened)
             return False
         encoder = self._encoder() if self._spaces.text_space() else None
         images = self._images.adopted() if self._spaces.image_space() else None
         revision = self._bring_in(encoder, images).revision
         # Readers see class vectors of a new head only.
-        self._taxonomies.commit(revision + 1 if unsettled else revision)
+        self._taxonomies.commit(revision + 1 if unsettled else revision, opened)
+        self._history.close(opened)
         for learned in unsettled:
             learned.settle()
         return True
@@ -224,7 +206,13 @@ class ClassEditor:
         return self._taxonomies.current()
 
     def _put(
-        self, before: Taxonomy, specs: Sequence[ClassSpec], *, text: bool = True, folder: Path | None = None
+        self,
+        before: Taxonomy,
+        specs: Sequence[ClassSpec],
+        command: str,
+        *,
+        text: bool = True,
+        folder: Path | None = None,
     ) -> Change:
         problems = before.check_change(specs)
         refused = {problem.index for problem in problems}
@@ -245,9 +233,7 @@ class ClassEditor:
             added = [spec for spec in accepted if spec.id not in before]
             changed = [spec for spec in accepted if spec.id in before and (before[spec.id] != spec or spec.id in seen)]
             if added or changed:
-                revision = self._taxonomies.save([*added, *changed])
-                self._bring_in(encoder, images)
-                after = self._taxonomies.commit(revision)
+                after = self._write(before, [*added, *changed], command, encoder, images)
         return Change(
             after,
             tuple(spec.id for spec in added),
@@ -255,6 +241,22 @@ class ClassEditor:
             len(accepted) - len(added) - len(changed),
             tuple(problems),
         )
+
+    def _write(
+        self,
+        before: Taxonomy,
+        specs: Sequence[ClassSpec],
+        command: str,
+        encoder: Encoder | None,
+        images: "ImageEncoder | None",
+    ) -> Taxonomy:
+        entry = self._history.open(before, specs, self.signature.name, command, self.signature.message)
+        self._history.check(entry, before.revision if self._store.embedded else self._taxonomies.head())
+        revision = self._taxonomies.save(specs, entry.mark)
+        self._bring_in(encoder, images)
+        after = self._taxonomies.commit(revision, [entry])
+        self._history.close([entry])
+        return after
 
     def _pictures(self, before: Taxonomy, spec: ClassSpec, folder: Path | None) -> tuple[str, ...]:
         known = before[spec.id].images if spec.id in before else ()
@@ -287,16 +289,8 @@ class ClassEditor:
             sync(self._store, self._state, place, taxonomy, made.get(space.fingerprint))
         return taxonomy
 
-    def _put_one(self, before: Taxonomy, spec: ClassSpec) -> ClassSpec:
-        change = self._put(before, [spec])
+    def _put_one(self, before: Taxonomy, spec: ClassSpec, command: str) -> ClassSpec:
+        change = self._put(before, [spec], command)
         if change.problems:
             raise TaxonomyError(change.problems[0].message, hint="`nearclass classes list` shows the tree.")
         return change.taxonomy[spec.id]
-
-    def _set_state(self, class_id: str, state: ClassState) -> ClassSpec:
-        taxonomy = self._latest()
-        spec = taxonomy.find(class_id)
-        if spec.state is state:
-            message = f"class {spec.id!r} is {state.value} already"
-            raise TaxonomyError(message, hint="`nearclass classes show` prints its state.")
-        return self._put_one(taxonomy, replace(spec, state=state))

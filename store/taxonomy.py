@@ -19,6 +19,7 @@ from typing import Final
 
 from ..schemas.records import ClassSpec
 from ..schemas.taxonomy import Taxonomy, spec_from_dict, spec_to_dict
+from .history import Entry, History
 from .state import Document, State
 
 __all__ = ["FRESH_S", "TaxonomyStore"]
@@ -77,8 +78,18 @@ class TaxonomyStore:
                 self._take(self._state.every(_CLASS))
             return Taxonomy(self._ordered(), max(self._head[0], self._newest))
 
-    def save(self, specs: Sequence[ClassSpec]) -> int:
-        """Write the documents of changed classes under the next revision, which is returned; the head stays."""
+    def head(self) -> int:
+        """The revision that is complete in the store now."""
+        with self._lock:
+            return self._read_head()[0]
+
+    def save(self, specs: Sequence[ClassSpec], change: str = "") -> int:
+        """Write the documents of changed classes under the next revision, which is returned; the head stays.
+
+        Args:
+            specs: The classes.
+            change: Mark of the change in the history, which the documents bear.
+        """
         with self._lock:
             if not self._knows_all():
                 self.reload()
@@ -93,6 +104,7 @@ class TaxonomyStore:
                     {
                         "spec": spec_to_dict(replace(spec, vector=None)),
                         "position": self._positions.get(spec.id, start + offset),
+                        "change": change,
                     },
                     revision,
                 )
@@ -102,11 +114,11 @@ class TaxonomyStore:
             self._take(documents)
             return revision
 
-    def commit(self, revision: int) -> Taxonomy:
-        """Move the head to ``revision``, and with it every process to the new taxonomy."""
+    def commit(self, revision: int, entries: Sequence[Entry] = ()) -> Taxonomy:
+        """Move the head to ``revision``, and with it every process to the new taxonomy; log these changes with it."""
         with self._lock:
             head = self._head if self._knows_all() else self._read_head()
-            self._move_head(max(revision, head[0]))
+            self._move_head(max(revision, head[0]), entries)
             return self._settle(self._head) if self._knows_all() else self.reload()
 
     def _knows_all(self) -> bool:
@@ -118,10 +130,10 @@ class TaxonomyStore:
         self._asked_at = time.monotonic()
         return (int(document.body["revision"]), str(document.body["mark"])) if document else (0, "")
 
-    def _move_head(self, revision: int) -> None:
+    def _move_head(self, revision: int, entries: Sequence[Entry] = ()) -> None:
         mark = secrets.token_hex(8)
         body = {"revision": revision, "mark": mark, "at": int(time.time())}
-        self._state.put(Document(_HEAD, _HEAD, body, revision))
+        self._state.put(*History.documents(entries, revision), Document(_HEAD, _HEAD, body, revision))
         self._head = (revision, mark)
 
     def _take(self, documents: Sequence[Document]) -> None:
