@@ -14,6 +14,7 @@ from typing import get_args
 import click
 import orjson
 import pytest
+from PIL import Image
 
 from nearclass import errors
 from nearclass.cli.app import cli, run
@@ -215,6 +216,23 @@ def test_the_example_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypa
     assert capsys.readouterr().out.splitlines() == re.findall(r"\)  # (.+)$", code, re.MULTILINE)
 
 
+def of_pictures(line: str) -> bool:
+    return "--image" in line or "photos/" in line
+
+
+def test_the_pictures_of_the_readme_run(tmp_path, capfd, monkeypatch, clip_folder, encoder):  # skips without weights
+    monkeypatch.setenv("NEARCLASS_PRECISION", "float32")
+    monkeypatch.setenv("NEARCLASS_IMAGE_ENCODER", f"local-dir:{clip_folder}")
+    for name in ("lantern.jpg", "camping.jpg", "photos/one.jpg", "photos/two.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30), (len(name) * 10, 50, 90)).save(tmp_path / name)
+    lines = [line for line in shell_lines(README) if of_pictures(line)]
+    assert [arguments(line)[0] for line in lines] == ["classes", "ingest", "assign"]
+    for line in lines:
+        assert run(arguments(line)) == 0, line
+    assert '"pictures":2' in capfd.readouterr().out
+
+
 @needs_weights
 def test_the_day_of_the_readme_runs_on_the_data_of_the_demo(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("NEARCLASS_PRECISION", "float32")
@@ -225,7 +243,7 @@ def test_the_day_of_the_readme_runs_on_the_data_of_the_demo(tmp_path, capfd, mon
         lines = (ROOT / "demo" / "data" / f"{name}.jsonl").read_bytes().splitlines()
         kept = [line for line in lines if str(orjson.loads(line)[key]).startswith(branches)]
         (folder / f"{name}.jsonl").write_bytes(b"\n".join(kept[:60]))
-    lines = [line for line in shell_lines(README) if "doctor" not in line]
+    lines = [line for line in shell_lines(README) if "doctor" not in line and not of_pictures(line)]
     assert [arguments(line)[0] for line in lines[:3]] == ["classes", "ingest", "assign"]
     answers = []
     for line in lines:
