@@ -1,11 +1,11 @@
 """The public face: a catalogue is one taxonomy, its items and its learnt state in one Milvus database."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ from .ingest.items import ItemWriter, Looking
 from .ingest.labelled import Labelled, mapped_items
 from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.lifecycle import LivingClasses
+from .ingest.merging import part_row
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
+from .ingest.splitting import Shared, share_out
 from .ingest.stored import StoredItems
 from .items import Items
 from .judging import Judging, OnReject
@@ -209,6 +211,33 @@ class Catalog:
         if space is not None:
             self.import_vectors(specs, space)
         return change
+
+    def split(
+        self,
+        class_id: str,
+        parts: Sequence[str | Mapping[str, Any]],
+        *,
+        retire: bool = False,
+        by: str = "",
+        message: str = "",
+    ) -> tuple[Change, Shared]:
+        """Split a class into new ones, and move its stored items to the nearest of them, but for confirmed ones.
+
+        Args:
+            class_id: The class; it stays above the parts, or with ``retire`` is retired beside them.
+            parts: Class rows, or texts such as ``E-readers: Devices to read books on.``; at least two.
+            retire: Whether the class is retired.
+            by: Who makes the change, for the log.
+            message: Why.
+
+        Raises:
+            TaxonomyError: The parts cannot be classes; nothing was changed.
+        """
+        split_id = self.classes.taxonomy.find(class_id).id
+        rows = [part_row(part) if isinstance(part, str) else part for part in parts]
+        change = self.classes.signed(by, message).split(split_id, rows, retire=retire)
+        there = [one for one in change.added if one in change.taxonomy.assignable()]
+        return change, share_out(self.store, self._live_space(None), self._pair(), split_id, there)
 
     def ingest(
         self,

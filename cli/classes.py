@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import rich_click as click
 
 from . import lifecycle
-from .changing import Changing, changing_options
+from .changing import UNSEEN, Changing, changing_options, class_row
 from .common import (
     App,
     Rows,
@@ -21,19 +20,12 @@ from .common import (
     space_option,
 )
 
-if TYPE_CHECKING:
-    from ..ingest.lifecycle import LivingClasses
-    from ..schemas.records import ClassSpec
-    from ..schemas.taxonomy import Taxonomy
-
 __all__ = ["group"]
-
-_UNSEEN: Final = "pictures of {} classes are kept and not looked at: NEARCLASS_IMAGE_ENCODER is not set"
 
 
 @click.group("classes")
 def group() -> None:
-    """The taxonomy: import, add, list, show, edit, retire, restore, export, log."""
+    """The taxonomy: import, add, list, show, edit, retire, restore, export, log; rename, move, merge, split."""
 
 
 @group.command("import")
@@ -86,7 +78,7 @@ def import_(
         unseen = sum(bool(spec.images) for spec in found.specs) if not catalog.sees else 0
     Rows(output).one(summary)
     if unseen:
-        note(_UNSEEN.format(unseen))
+        note(UNSEEN.format(unseen))
     end_with_rejects(len(found.rejects), rejects)
     if not summary["assignable"]:
         note("No class can be assigned yet: all of them group others or are marked as not assignable.")
@@ -120,10 +112,9 @@ def add(
 
     Example: nearclass classes add "E-readers" --parent Computers -d "Devices with an e-paper screen to read books."
     """
-    _change(
+    changing.one(
         app,
         output,
-        changing,
         lambda classes: classes.add(
             name,
             id=class_id,
@@ -149,7 +140,7 @@ def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> 
     with app.open() as catalog:
         taxonomy = catalog.classes.taxonomy
     ids = taxonomy.descendants(taxonomy.find(under).id) if under else [spec.id for spec in taxonomy]
-    rows = (_row(taxonomy[class_id], taxonomy) for class_id in ids if retired or taxonomy.is_live(class_id))
+    rows = (class_row(taxonomy[class_id], taxonomy) for class_id in ids if retired or taxonomy.is_live(class_id))
     Rows(output).write(rows, ("id", "path", "assignable"))
 
 
@@ -166,7 +157,7 @@ def show(app: App, class_id: str, output: str | None) -> None:
         taxonomy = catalog.classes.taxonomy
         spec = taxonomy.find(class_id)
         row = {
-            **_row(spec, taxonomy),
+            **class_row(spec, taxonomy),
             "children": taxonomy.children(spec.id),
             "items": catalog.items().count(class_id=spec.id),
             "revision": taxonomy.revision,
@@ -209,7 +200,7 @@ def edit(
     if not changes:
         message = "nothing to change: give --name, --description, --synonym, --example, --image or --assignable"
         raise click.UsageError(message)
-    _change(app, output, changing, lambda classes: classes.edit(class_id, **changes))
+    changing.one(app, output, lambda classes: classes.edit(class_id, **changes))
 
 
 @group.command()
@@ -222,7 +213,7 @@ def retire(app: App, class_id: str, *, changing: Changing, output: str | None) -
 
     Example: nearclass classes retire fax-machines
     """
-    _change(app, output, changing, lambda classes: classes.retire(class_id))
+    changing.one(app, output, lambda classes: classes.retire(class_id))
 
 
 @group.command()
@@ -235,7 +226,7 @@ def restore(app: App, class_id: str, *, changing: Changing, output: str | None) 
 
     Example: nearclass classes restore fax-machines
     """
-    _change(app, output, changing, lambda classes: classes.restore(class_id))
+    changing.one(app, output, lambda classes: classes.restore(class_id))
 
 
 @group.command()
@@ -252,30 +243,6 @@ def export(app: App, output: str | None) -> None:
         taxonomy = catalog.classes.taxonomy
     columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "images", "label", "state")
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
-
-
-def _change(app: App, output: str | None, changing: Changing, change: Callable[[LivingClasses], ClassSpec]) -> None:
-    """Make a change of one class, print the class, and say how many stored items it may concern."""
-    with app.open() as catalog:
-        spec = change(changing.classes(catalog))
-        Rows(output).one(_row(spec, catalog.classes.taxonomy))
-        stale = catalog.stale_items()
-        unseen = bool(spec.images) and not catalog.sees
-    if unseen:
-        note(_UNSEEN.format(1))
-    if stale:
-        note(f"{stale} stored items were assigned before this change; `nearclass items reassign` answers them anew.")
-
-
-def _row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
-    from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
-
-    return {
-        **spec_to_dict(spec),
-        "path": list(taxonomy.path(spec.id)),
-        "state": spec.state.value,
-        "assignable": spec.id in set(taxonomy.assignable()),
-    }
 
 
 for one in lifecycle.COMMANDS:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
-from .common import App, Rows, format_option, note, pass_app
+from .changing import Changing, changing_options, class_row
+from .common import App, Rows, class_argument, format_option, note, pass_app
 
 if TYPE_CHECKING:
+    from ..catalog import Catalog
     from ..store.history import Entry
 
 __all__ = ["COMMANDS"]
@@ -53,4 +56,109 @@ def _entry(entry: Entry, *, short: bool) -> Mapping[str, Any]:
     }
 
 
-COMMANDS: Final = (log,)
+@click.command()
+@class_argument
+@click.argument("name")
+@changing_options
+@format_option
+@pass_app
+def rename(app: App, class_id: str, name: str, *, changing: Changing, output: str | None) -> None:
+    """Give a class another name; its id stays.
+
+    Example: nearclass classes rename tablets "Tablet computers"
+    """
+    changing.one(app, output, lambda classes: classes.rename(class_id, name))
+
+
+@click.command()
+@class_argument
+@click.option("--under", metavar="CLASS", help="The class to put it below.")
+@click.option("--top", is_flag=True, help="Put it at the top instead.")
+@changing_options
+@format_option
+@pass_app
+def move(app: App, class_id: str, under: str | None, *, top: bool, changing: Changing, output: str | None) -> None:
+    """Put a class, with all that is below it, below another one or at the top.
+
+    Example: nearclass classes move tablets --under Electronics
+    """
+    if top == (under is not None):
+        message = "give either --under CLASS or --top"
+        raise click.UsageError(message)
+    changing.one(app, output, lambda classes: classes.move(class_id, under))
+
+
+@click.command()
+@click.argument("class_ids", nargs=-1, required=True, metavar="CLASS...")
+@click.option("--into", required=True, metavar="CLASS", help="The class that stays.")
+@click.option("--no-evidence", is_flag=True, help="Leave its texts as they are.")
+@changing_options
+@format_option
+@pass_app
+def merge(
+    app: App, class_ids: tuple[str, ...], into: str, *, no_evidence: bool, changing: Changing, output: str | None
+) -> None:
+    """Merge classes into another one, to which they lead from then on, with their items and their texts.
+
+    Example: nearclass classes merge slates pads --into tablets
+    """
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        target = catalog.classes.taxonomy.find(into).id
+        classes = catalog.classes.signed(changing.by, changing.message)
+        taxonomy = classes.merge(class_ids, target, evidence=not no_evidence).taxonomy
+        return {**class_row(taxonomy[target], taxonomy), "merged": taxonomy.merged([target])}
+
+    changing.make(app, output, make)
+
+
+@click.command()
+@class_argument
+@click.option("--into", "first", required=True, metavar="PART", help="'NAME: description' or a class row in JSON.")
+@click.argument("others", nargs=-1, metavar="PART...")
+@click.option("--retire", is_flag=True, help="Retire the class, instead of keeping it above its parts.")
+@changing_options
+@format_option
+@pass_app
+def split(
+    app: App,
+    class_id: str,
+    first: str,
+    others: tuple[str, ...],
+    *,
+    retire: bool,
+    changing: Changing,
+    output: str | None,
+) -> None:
+    """Split a class into new ones; its stored items go to the nearest of them, unless a person confirmed them.
+
+    Example: nearclass classes split tablets --into "E-readers: To read books on." "Slates: Flat computers."
+    """
+    parts = [_part(one) for one in (first, *others)]
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        change, shared = catalog.split(class_id, parts, retire=retire, by=changing.by, message=changing.message)
+        if shared.conflicts:
+            note(f"{len(shared.conflicts)} confirmed items stay; give them a class with `nearclass items confirm`")
+        return {
+            "added": list(change.added),
+            "items": shared.moved,
+            "conflicts": list(shared.conflicts),
+            "revision": change.taxonomy.revision,
+        }
+
+    changing.make(app, output, make)
+
+
+def _part(text: str) -> str | dict[str, Any]:
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        row: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        message = f"{text[:60]!r} is no class row in JSON: {error}"
+        raise click.UsageError(message) from None
+    return row
+
+
+COMMANDS: Final = (log, rename, move, merge, split)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -99,7 +99,8 @@ class Lessons:
             )
         known = {one.identity for one in fresh}
         items = self._items(min(_MOST_ITEMS, _MOST_SCORES // len(class_ids)), known)
-        every = [*items, *self.told(class_ids, known), *fresh]
+        told = self.told([*class_ids, *taxonomy.merged(class_ids)], known)
+        every = [replace(one, class_id=taxonomy.follow(one.class_id)) for one in (*items, *told, *fresh)]
         if not every:
             return None
         class_vectors = np.stack([made[class_id] for class_id in class_ids])

@@ -1,15 +1,17 @@
 """A taxonomy that lives: its history, and the changes that concern several classes at once."""
 
 import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from ..errors import TaxonomyError
 from ..schemas.records import ClassSpec, ClassState
 from ..schemas.taxonomy import Taxonomy
 from ..store.history import Entry
-from .change import Signature, alone
+from .change import Change, Signature, alone
 from .editing import ClassEditor
+from .merging import merged, split_up
 
 __all__ = ["LivingClasses"]
 
@@ -47,8 +49,69 @@ class LivingClasses(ClassEditor):
 
     def _set_state(self, class_id: str, state: ClassState, command: str) -> ClassSpec:
         taxonomy = self._latest()
-        spec = taxonomy.find(class_id)
+        spec = taxonomy.get(class_id) or taxonomy.find(class_id)
         if spec.state is state:
             message = f"class {spec.id!r} is {state.value} already"
             raise TaxonomyError(message, hint="`nearclass classes show` prints its state.")
         return self._put_one(taxonomy, replace(spec, state=state), command)
+
+    def rename(self, class_id: str, name: str) -> ClassSpec:
+        """Give a class another name; its id stays."""
+        return self._replaced(class_id, "rename", name=name)
+
+    def move(self, class_id: str, under: str | None) -> ClassSpec:
+        """Put a class, with all that is below it, below another one, or with None at the top.
+
+        Raises:
+            ClassNotFoundError: There is no such class.
+            TaxonomyError: It would be below itself, or its name is taken there.
+        """
+        parent = None if under is None else self.taxonomy.find(under).id
+        return self._replaced(class_id, "move", parent_id=parent)
+
+    def merge(self, class_ids: Sequence[str], into: str, *, evidence: bool = True) -> Change:
+        """Merge classes into another one, to which they lead for ever: in labels, questions and confirmed items.
+
+        Args:
+            class_ids: The classes that go.
+            into: The class that stays.
+            evidence: Whether it gets their names as synonyms, and their synonyms, descriptions and examples.
+
+        Raises:
+            ClassNotFoundError: A class is not there.
+            TaxonomyError: The classes cannot be merged; nothing was changed.
+        """
+        return self._change(lambda taxonomy: merged(taxonomy, class_ids, into, evidence=evidence), "merge")
+
+    def split(self, class_id: str, parts: Sequence[Mapping[str, Any]], *, retire: bool = False) -> Change:
+        """Split a class into new ones; ``Catalog.split`` moves its stored items too.
+
+        Args:
+            class_id: The class; it stays above the parts, or with ``retire`` is retired beside them.
+            parts: Class rows, at least two.
+            retire: Whether the class is retired.
+
+        Raises:
+            ClassNotFoundError: There is no such class.
+            TaxonomyError: The parts cannot be classes; nothing was changed.
+        """
+        return self._change(lambda taxonomy: split_up(taxonomy, class_id, parts, retire=retire)[0], "split")
+
+    def _replaced(self, class_id: str, command: str, **values: Any) -> ClassSpec:
+        ids: list[str] = []
+
+        def make(taxonomy: Taxonomy) -> list[ClassSpec]:
+            spec = taxonomy.find(class_id)
+            ids.append(spec.id)
+            return [replace(spec, **values)]
+
+        return self._change(make, command).taxonomy[ids[-1]]
+
+    @alone
+    def _change(self, make: Callable[[Taxonomy], Sequence[ClassSpec]], command: str) -> Change:
+        """Add or replace the classes that ``make`` gives for the taxonomy as it is, all of them or none."""
+        taxonomy = self._latest()
+        specs = make(taxonomy)
+        if problems := taxonomy.check_change(specs):
+            raise TaxonomyError(problems[0].message, hint="`nearclass classes list` shows the tree.")
+        return self._put(taxonomy, specs, command)

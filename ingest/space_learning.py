@@ -176,7 +176,9 @@ class SpaceLearning:
         """Identities of the labels that the version in use was learnt from; none where texts alone are in use."""
         if not self.learned.active_version():
             return set()
-        told = self.lessons.told(sorted(self.live.assigner().answerable), set())
+        assigner = self.live.assigner()
+        ids = sorted(assigner.answerable)
+        told = self.lessons.told([*ids, *assigner.taxonomy.merged(ids)], set())
         return {one.identity for one in told} | self.lessons.confirmed()
 
     def _moves(self, gathered: Gathered, learnt: Learnt, taxonomy: Taxonomy) -> tuple[int, tuple[Move, ...]]:

@@ -135,7 +135,8 @@ class ItemReader:
         return [(one, condition) for one, condition in sides if one and self._store.resolve(one) is not None]
 
     def _found(self, row: Mapping[str, Any], similarity: float | None = None) -> Found:
-        class_id = row["class_id"] or None
+        follow = self._taxonomy.follow
+        class_id = follow(row["class_id"]) or None
         known = class_id is not None and class_id in self._taxonomy
         return Found(
             id=row["item_id"],
@@ -146,7 +147,7 @@ class ItemReader:
             path=self._taxonomy.path(class_id) if known and class_id else (),
             score=_present(row["score"]),
             confidence=_present(row["confidence"]),
-            confirmed_class=row["confirmed_class"] or None,
+            confirmed_class=follow(row["confirmed_class"]) or None,
             revision=row["revision"],
             attributes=row["attributes"],
             image=row["image"],
@@ -160,7 +161,8 @@ def _present(value: float) -> float | None:
 
 def branch(taxonomy: Taxonomy, class_id: str) -> Filter:
     """Items assigned to a class or to any below it, or confirmed there."""
-    ids = taxonomy.descendants(class_id)
+    below = taxonomy.descendants(class_id)
+    ids = [*below, *taxonomy.merged(below)]
     return AnyOf([In("class_id", ids), In("confirmed_class", ids)])
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 __all__ = [
+    "MERGED_INTO",
     "PATH_SEPARATOR",
     "Assignment",
     "Candidate",
@@ -20,6 +21,10 @@ __all__ = [
 
 PATH_SEPARATOR: Final = " > "
 """Between the names of a path when it is written as one string, as product taxonomies publish them."""
+
+
+MERGED_INTO: Final = "merged_into"
+"""Attribute of a retired class that names the class it was merged into, to which it leads from then on."""
 
 
 class Role(StrEnum):
@@ -115,6 +120,12 @@ class ClassSpec:
     assignable: bool | None = None
     state: ClassState = ClassState.ACTIVE
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def merged_into(self) -> str | None:
+        """Id of the class that this one was merged into, or None."""
+        into = self.attributes.get(MERGED_INTO)
+        return into if self.state is ClassState.RETIRED and isinstance(into, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _NOT_IN_IDS: Final = frozenset({"Cc", "Cs"})
 _TEXTS: Final = ("descriptions", "synonyms", "examples", "images")
 
 ProblemCode = Literal[
-    "bad_id", "id_too_long", "duplicate_id", "missing_name", "orphan_parent", "cycle", "duplicate_name"
+    "bad_id", "id_too_long", "duplicate_id", "missing_name", "orphan_parent", "cycle", "duplicate_name", "merged_class"
 ]
 
 
@@ -216,6 +216,29 @@ class Taxonomy:
         below = self._children.get(class_id, ())
         return any(self._specs[child].state is ClassState.ACTIVE for child in below)
 
+    def follow(self, class_id: str) -> str:
+        """Gives the id of the class that a merged one leads to, and that of any other class, or of none, as it is."""
+        seen = {class_id}
+        while (spec := self._specs.get(class_id)) is not None:
+            into = spec.merged_into
+            if into is None or into not in self._specs or into in seen:
+                break
+            class_id = into
+            seen.add(class_id)
+        return class_id
+
+    def merged(self, class_ids: Iterable[str]) -> list[str]:
+        """Gives the ids of the classes that lead to these since they were merged."""
+        return [source for class_id in class_ids for source in self._merged.get(class_id, ())]
+
+    @cached_property
+    def _merged(self) -> dict[str, list[str]]:
+        found = defaultdict[str, list[str]](list)
+        for spec in self:
+            if spec.merged_into is not None and (into := self.follow(spec.id)) != spec.id:
+                found[into].append(spec.id)
+        return dict(found)
+
     def common_ancestor(self, class_ids: Iterable[str]) -> str | None:
         """Gives the deepest class that is each of the classes or above it, or None without one.
 
@@ -236,15 +259,16 @@ class Taxonomy:
         """Gives the classes that a text names: none, one, or several that it cannot tell apart.
 
         It is read as an id, else as a full path with ``>`` between the names, else as a name; paths and names
-        first as they are written, then in any letter case. Retired classes count only where no live one fits.
+        first as they are written, then in any letter case. Retired classes count only where no live one fits. One that
+        was merged stands for the class it was merged into.
         """
         if text in self._specs:
-            return [self._specs[text]]
+            return [self._specs[self.follow(text)]]
         wanted = _one_spacing(text)
         for exact, folded in (self._by_path, self._by_name):
             if found := exact.get(wanted) or folded.get(wanted.casefold()):
                 live = [class_id for class_id in found if self.is_live(class_id)]
-                return [self._specs[class_id] for class_id in live or found]
+                return [self._specs[one] for one in dict.fromkeys(map(self.follow, live or found))]
         return []
 
     def find(self, text: str) -> ClassSpec:
@@ -347,6 +371,9 @@ class _Change:
             self._problems[index] = Problem(spec.id, *flaw, index)
             return
         self._index[spec.id] = index
+        old = self._before.get(spec.id)
+        if old is not None and old.merged_into is not None and spec.merged_into is None:
+            self._refuse(spec.id, "merged_class", f"class {spec.id!r} was merged into {old.merged_into!r}")
         if not spec.name.strip():
             self._refuse(spec.id, "missing_name", f"class {spec.id!r} has no name")
 
