@@ -473,3 +473,35 @@ def test_an_ingest_of_pictures_that_is_killed_and_run_again_ends_like_one_that_w
     assert found[0] == found[1]
     lines = [(tmp_path / f"{name}.db.rejects").read_text() for name in ("whole", "killed")]
     assert lines[0] == lines[1]
+
+
+# Real photos
+
+
+@pytest.mark.slow
+def test_photos_of_groceries_find_their_classes_and_pictures_of_classes_help(tmp_path, shared_data, encoder):
+    """The model and the photos are not part of the repository; the photos are those that the model has not seen."""
+    model, data = shared_data.parent / "models" / "tinyclip", shared_data / "images_grocery"
+    if not (model.is_dir() and data.is_dir()):
+        pytest.skip(f"no encoder of pictures at {model}, or no photos at {data}")
+    lines = [json.loads(line) for line in (data / "classes.jsonl").read_text().splitlines()]
+    specs = [
+        ClassSpec(one["id"], one["name"], one["parent"], tuple(filter(None, [one.get("description")])), assignable=one["label"])
+        for one in lines
+    ]  # fmt: skip
+    pictures = {one["id"]: (one["iconic_image"],) for one in lines if one.get("iconic_image")}
+    items = [json.loads(line) for line in (data / "items.jsonl").read_text().splitlines()]
+    labels = {one["id"]: one["label"] for one in items if one["split"] == "val"}
+    photos = [Item(one["id"], image=one["image"], folder=str(data)) for one in items if one["id"] in labels]
+    settings = Settings(uri=str(tmp_path / "g.db"), image_encoder=f"local-dir:{model}", precision="float32")
+    right = []
+    with Catalog.open(settings=settings, encoder=encoder) as catalog:
+        for every in (specs, [replace(one, images=pictures.get(one.id, ())) for one in specs]):
+            catalog.import_classes(every, folder=data)
+            answers = catalog.assign(photos, explain=False)
+            right.append(sum(one.candidates[0].class_id == labels[one.id] for one in answers) / len(answers))
+        counts = catalog.ingest(photos)
+        assert (counts.ok, counts.pictures) == (296, 296)
+        stored = {one.id: one.score for one in catalog.items().list()}
+    assert stored == pytest.approx({one.id: one.score for one in answers}, abs=1e-4)
+    assert right == pytest.approx([0.459, 0.500], abs=0.015)
