@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from .schemas.records import Assignment, Item, Role
 from .schemas.spaces import Space
 from .schemas.text import item_text
 from .schemas.vectors import unit_vector
+
+if TYPE_CHECKING:
+    from .ingest.looking import Looked
 
 __all__ = ["NO_IMAGE_ENCODER", "Answers", "Seen"]
 
@@ -48,6 +51,7 @@ class Seen:
         image: Those of them with a picture; None without any.
         refusals: The others, by their places among all.
         count: How many there were in all.
+        digests: SHA-256 of the picture of each of ``items``, empty without one.
     """
 
     items: list[Item]
@@ -55,6 +59,7 @@ class Seen:
     image: Half | None
     refusals: dict[int, _Refused]
     count: int
+    digests: list[str]
 
 
 class Answers:
@@ -125,7 +130,7 @@ class Answers:
                 raise refusals[0].error
             shown = self._pair().image
             if shown is not None:
-                found.append((shown, looked[0]))
+                found.extend((shown, one.vector) for one in looked.values() if one.vector is not None)
         return found
 
     def _rows(
@@ -195,13 +200,13 @@ class Answers:
             text = Half(rows, encoded.vectors, encoded.truncated.tolist(), [texts[place] for place in said])
         if looked:
             rows = np.asarray([row_of[place] for place in sorted(looked)], np.int64)
-            image = Half(rows, np.stack([looked[place] for place in sorted(looked)]), [False] * len(looked))
-        return Seen([items[place] for place in kept], text, image, refusals, len(items))
+            vectors = [one for place in sorted(looked) if (one := looked[place].vector) is not None]
+            image = Half(rows, np.stack(vectors), [False] * len(looked))
+        digests = [looked[place].digest if place in looked else "" for place in kept]
+        return Seen([items[place] for place in kept], text, image, refusals, len(items), digests)
 
-    def _pictures(
-        self, items: Sequence[Item], texts: Sequence[str]
-    ) -> tuple[dict[int, NDArray[np.float32]], dict[int, _Refused]]:
-        """Vectors of the pictures, and the items that cannot be answered, both by their places."""
+    def _pictures(self, items: Sequence[Item], texts: Sequence[str]) -> "tuple[dict[int, Looked], dict[int, _Refused]]":
+        """What was seen in the pictures, and the items that cannot be answered, both by their places."""
         pictured = [place for place, item in enumerate(items) if item.image]
         encoder = self._images.current() if pictured else None
         refusals = {
@@ -218,13 +223,13 @@ class Answers:
         sources = [PictureSource(items[place].image or "", Path(items[place].folder or ".")) for place in pictured]
         with self._images.loader() as loader:
             found = look(loader, encoder, sources, [""] * len(sources))
-        vectors: dict[int, NDArray[np.float32]] = {}
+        looked: dict[int, Looked] = {}
         for place, one in zip(pictured, found, strict=True):
             if isinstance(one, PictureError):
                 refusals[place] = _Refused(items[place], one.code, one)
-            elif one.vector is not None:
-                vectors[place] = one.vector
-        return vectors, refusals
+            else:
+                looked[place] = one
+        return looked, refusals
 
 
 def _shown(image: str) -> Item:
@@ -249,7 +254,7 @@ def _joined(parts: Sequence[Seen]) -> Seen:
         items += part.items
         count += part.count
     text, image = (_one_half(listed) if listed else None for listed in halves)
-    return Seen(items, text, image, refusals, count)
+    return Seen(items, text, image, refusals, count, [digest for part in parts for digest in part.digests])
 
 
 def _one_half(parts: Sequence[tuple[int, Half]]) -> Half:

@@ -392,9 +392,14 @@ class Catalog:
             CalibrationError: There are too few rows, or no threshold keeps the precision.
             EmptyTaxonomyError: There is no class to assign to.
         """
-        learnt = self.learning.labelled_texts() if space is None else ()
+        learning = self.learning if space is None else None
         report = self._judging.calibrate(
-            list(labelled), precision=precision, space=space, exclude={*exclude, *learnt}, on_reject=on_reject
+            list(labelled),
+            precision=precision,
+            space=space,
+            exclude={*exclude, *(learning.labelled_texts() if learning else ())},
+            pictures=learning.labelled_pictures() if learning else (),
+            on_reject=on_reject,
         )
         self.classes.announce()
         return report

@@ -78,9 +78,13 @@ class Judging:
         precision: float,
         space: str | None,
         exclude: Collection[str],
+        pictures: Collection[str],
         on_reject: OnReject | None,
     ) -> CalibrationReport:
-        """Thresholds that keep a precision, stored; arguments as of ``Catalog.calibrate``."""
+        """Thresholds that keep a precision, stored; arguments as of ``Catalog.calibrate``.
+
+        ``exclude`` has every text that was learnt from, and ``pictures`` the digest of every picture.
+        """
         if not 0 < precision < 1:
             message = f"a precision of {precision!r} is not between 0 and 1"
             raise UsageError(message, hint="Give the share of assigned items that must be right, such as 0.95.")
@@ -93,23 +97,26 @@ class Judging:
         seen, refusals = self._answers.seen([row.item for row in rows])
         for place, bad in refusals.items():
             _rejected(on_reject, rows[place], bad)
-        return self._by_kind(
-            [row for place, row in enumerate(rows) if place not in refusals], seen, precision, excluded
-        )
+        learnt = {place for place, digest in enumerate(seen.digests) if digest in pictures}
+        usable = [row for place, row in enumerate(rows) if place not in refusals]
+        return self._by_kind(usable, seen, learnt, precision, excluded + len(learnt))
 
-    def _by_kind(self, rows: Sequence[Labelled], seen: Seen, precision: float, excluded: int) -> CalibrationReport:
+    def _by_kind(
+        self, rows: Sequence[Labelled], seen: Seen, learnt: Collection[int], precision: float, excluded: int
+    ) -> CalibrationReport:
         """Items with a text, with a picture and with both have scores of their own; so each is calibrated for itself.
 
         The report is that of the most frequent kind. Another one with too few rows stays uncalibrated.
         """
         assigner = self._pair().assigner()
-        fusion = _weighed(assigner, rows, seen)
+        fusion = _weighed(assigner, rows, seen, learnt)
         # Without the calibration there is: raw scores come from it all the same, and the weight may be a new one.
         bare = FusedAssigner(assigner.text, assigner.image, fusion)
         answers = bare.assign([row.item.id for row in rows], seen.text, seen.image, k=CANDIDATES)
         kinds: dict[str, list[int]] = {}
         for place, answer in enumerate(answers):
-            kinds.setdefault(answer.space, []).append(place)
+            if place not in learnt:
+                kinds.setdefault(answer.space, []).append(place)
         reports: list[CalibrationReport] = []
         for kind, places in sorted(kinds.items(), key=lambda one: (-len(one[1]), one[0])):
             decider = bare.decider(kind)
@@ -162,12 +169,13 @@ class Judging:
         return live.assigner()
 
 
-def _weighed(assigner: FusedAssigner, rows: Sequence[Labelled], seen: Seen) -> Fusion | None:
+def _weighed(assigner: FusedAssigner, rows: Sequence[Labelled], seen: Seen, learnt: Collection[int]) -> Fusion | None:
     """What the text counts, from the labels that do not test thresholds; None where no item has both."""
     text, image = assigner.text, assigner.image
     if text is None or image is None or seen.text is None or seen.image is None:
         return None
-    shared = np.asarray(np.intersect1d(seen.text.rows, seen.image.rows), np.int64)
+    both = np.intersect1d(seen.text.rows, seen.image.rows)
+    shared = np.asarray([row for row in both.tolist() if row not in learnt], np.int64)
     if not len(shared):
         return None
     learners, usual = (text.learner, image.learner), assigner.text_weight

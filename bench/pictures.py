@@ -200,6 +200,7 @@ def _after(one: PicturedSet, model: Model, learnt: Rows, judged: Rows, labels: i
     from nearclass.encoders.unrelated import unrelated_pictures
     from nearclass.learn.adapt import Material
     from nearclass.learn.learner import Lesson, fits, learn
+    from nearclass.learn.lexical import features
     from nearclass.learn.thresholds import picture_rules
 
     pictures, classes = model.pictures(one.files), class_vectors(one, model)
@@ -210,7 +211,9 @@ def _after(one: PicturedSet, model: Model, learnt: Rows, judged: Rows, labels: i
         of_class = np.flatnonzero(one.first[learnt] == at)
         told[rng.choice(of_class, min(labels, len(of_class)), replace=False)] = at
     near = fits(pictures[learnt], classes, picture_rules(unrelated @ classes.T).novel_below)
-    found = learn(Lesson(Material(pictures[learnt], classes, None, near, told)))
+    material = Material(pictures[learnt], classes, None, near, told)
+    no_words = features([""] * len(learnt)), features([""] * len(one.ids))
+    found = learn(Lesson(material, *no_words))
     return _accuracy(pictures[judged] @ found.vectors.T + found.biases, one.first[judged])
 
 
