@@ -109,7 +109,7 @@ class CatalogImages:
         )
         fetcher = Fetcher(UrlPolicy.parse(settings.picture_urls), max_bytes=limits.max_bytes)
         roots = [root.expanduser() for root in settings.picture_roots]
-        return PictureLoader(limits, roots=roots, fetcher=fetcher)
+        return PictureLoader(limits, roots=roots, anywhere=not roots, fetcher=fetcher)
 
     def _made(self, stored: Space | None) -> "ImageEncoder | None":
         with self._lock:

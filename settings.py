@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         50.0, gt=0, le=1000, description="Most pixels of a picture, in millions; decoding takes 5 bytes for each."
     )
     picture_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="Folders that pictures may be in besides that of the file that names them."
+        (), description="Folders that pictures may be in besides that of the file that names them; none: any."
     )
     picture_urls: str = Field(
         "off",

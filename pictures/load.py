@@ -73,6 +73,7 @@ class PictureLoader:
         limits: PictureLimits | None = None,
         *,
         roots: Sequence[Path] = (),
+        anywhere: bool = False,
         fetcher: Fetcher | None = None,
         workers: int | None = None,
         ahead: int = _AHEAD,
@@ -82,12 +83,14 @@ class PictureLoader:
         Args:
             limits: Bounds of every picture.
             roots: Folders that pictures may be in besides the folder of the file that names them.
+            anywhere: Whether absolute paths may name any file.
             fetcher: Fetches addresses; without one they are refused.
             workers: Threads; by default as many as there are cores.
             ahead: How many pictures are decoded ahead of the one that is taken.
         """
         self.limits = limits or PictureLimits()
         self._roots = tuple(roots)
+        self._anywhere = anywhere
         self._fetcher = fetcher
         self._workers = workers or max(2, os.cpu_count() or 1)
         self._ahead = max(1, ahead)
@@ -121,7 +124,13 @@ class PictureLoader:
             fetcher = self._fetcher or _off(self.limits)
             data = fetcher.fetch(source.reference)
         else:
-            data = read_file(source.reference, source.folder, allowed=self._roots, max_bytes=self.limits.max_bytes)
+            data = read_file(
+                source.reference,
+                source.folder,
+                allowed=self._roots,
+                anywhere=self._anywhere,
+                max_bytes=self.limits.max_bytes,
+            )
         return PictureBytes(source, digest(data), data)
 
     def decode(self, picture: PictureBytes) -> Image.Image:

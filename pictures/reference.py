@@ -46,7 +46,9 @@ def is_url(reference: str) -> bool:
     return False
 
 
-def read_file(reference: str, folder: Path, *, allowed: Sequence[Path] = (), max_bytes: int) -> bytes:
+def read_file(
+    reference: str, folder: Path, *, allowed: Sequence[Path] = (), anywhere: bool = False, max_bytes: int
+) -> bytes:
     """All bytes of the file that ``reference`` names.
 
     The file is opened first and then looked at, so that nothing can be put in its place in between. Opening never
@@ -56,6 +58,7 @@ def read_file(reference: str, folder: Path, *, allowed: Sequence[Path] = (), max
         reference: A path, relative to ``folder`` or absolute.
         folder: The folder of the file that named it.
         allowed: Further folders that files may be in; symbolic links are followed and must end in one of them all.
+        anywhere: Whether an absolute path may name any file.
         max_bytes: Larger files are refused.
 
     Raises:
@@ -64,17 +67,18 @@ def read_file(reference: str, folder: Path, *, allowed: Sequence[Path] = (), max
     """
     if is_url(reference):
         raise _bad(reference, "is an address, and not a path")
+    free = anywhere and os.path.isabs(reference)  # noqa: PTH117
     roots = [os.path.realpath(one) for one in (folder, *allowed)]
     path = os.path.normpath(os.path.join(os.path.abspath(folder), reference))  # noqa: PTH100, PTH118
     lexical = [*roots, *(os.path.abspath(one) for one in (folder, *allowed))]  # noqa: PTH100
-    if not _inside(path, lexical):
+    if not free and not _inside(path, lexical):
         raise _outside(reference)
     try:
         descriptor = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
         raise _not_opened(reference, error) from None
     try:
-        if not _inside(_real_path(descriptor, path), roots):
+        if not free and not _inside(_real_path(descriptor, path), roots):
             raise _outside(reference)
         return _read(descriptor, reference, max_bytes)
     except OSError as error:

@@ -173,3 +173,19 @@ def test_no_descriptor_is_left_open(folder, tmp_path, refused):
 @pytest.mark.parametrize("path", ["C:\\photos\\a.jpg", "photo: red.jpg", "12:30.jpg", "a.jpg", "//host/a.jpg"])
 def test_a_path_with_a_colon_is_no_address(path):
     assert not is_url(path)
+
+
+def test_an_absolute_path_may_name_any_file_where_that_is_allowed(tmp_path, refused):
+    (tmp_path / "rows").mkdir()
+    picture = tmp_path / "photo.jpg"
+    picture.write_bytes(b"bytes")
+    assert read_file(str(picture), tmp_path / "rows", anywhere=True, max_bytes=10) == b"bytes"
+    with refused("picture_outside"):
+        read_file(str(picture), tmp_path / "rows", max_bytes=10)
+
+
+def test_a_relative_path_stays_in_its_folder_even_where_absolute_ones_may_name_any_file(tmp_path, refused):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "photo.jpg").write_bytes(b"bytes")
+    with refused("picture_outside"):
+        read_file("../photo.jpg", tmp_path / "rows", anywhere=True, max_bytes=10)
