@@ -362,7 +362,9 @@ def test_writers_in_two_processes_do_not_lose_each_others_classes(server, shop, 
 
 
 def test_class_definitions_survive_a_round_trip(open_catalog, shop):
-    rich = replace(shop[1], attributes={"gpc": [1, {"a": None}]}, images=("https://example.org/a.jpg",), assignable=True)
+    rich = replace(
+        shop[1], attributes={"gpc": [1, {"a": None}]}, images=("https://example.org/a.jpg",), assignable=True
+    )
     catalog = open_catalog()
     catalog.import_classes([shop[0], rich])
     catalog.close()
