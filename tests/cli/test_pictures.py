@@ -73,7 +73,8 @@ def test_hostile_pictures_are_rejected_for_their_reasons_and_the_rest_is_answere
     assert len(refused) >= 60
     rows = [json.dumps({"id": str(at), "text": "a kettle", "image": name}) for at, name in enumerate(expected)]
     (folder / "in" / "items.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    (folder / "nearclass.toml").write_text(f"picture_max_mb = {hostile.LIMIT_BYTES / 1e6}\n", encoding="utf-8")
+    limits = f"picture_max_mb = {hostile.LIMIT_BYTES / 1e6}\npicture_roots = [{json.dumps(str(folder / 'in'))}]\n"
+    (folder / "nearclass.toml").write_text(limits, encoding="utf-8")
     done = seeing("assign", "--input", "in/items.jsonl", cwd=folder)
     assert done.code == 3
     rejects = [json.loads(line) for line in (folder / "nearclass.rejects.jsonl").read_text().splitlines()]
