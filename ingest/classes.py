@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders.base import Encoder
-from ..learn.resolve import EvidenceText, class_vector, digest, evidence_texts
+from ..learn.resolve import CAPTION_WEIGHTS, KIND_WEIGHTS, EvidenceText, class_vector, digest, evidence_texts
 from ..schemas.filters import All, Compare, In
 from ..schemas.learning import LearnedClass, Learner
 from ..schemas.records import EvidenceKind, Role
@@ -144,7 +144,14 @@ def text_vectors(store: Store, place: SpaceCollections, class_ids: Sequence[str]
             kinds, vectors = groups.setdefault(row["class_id"], ([], []))
             kinds.append(EvidenceKind(row["kind"]))
             vectors.append(row["vector"])
-    return {class_id: class_vector(kinds, np.stack(vectors)) for class_id, (kinds, vectors) in groups.items()}
+    return {
+        class_id: class_vector(kinds, np.stack(vectors), _weights(place))
+        for class_id, (kinds, vectors) in groups.items()
+    }
+
+
+def _weights(place: SpaceCollections) -> Mapping[EvidenceKind, float]:
+    return CAPTION_WEIGHTS if place.space.kind == "image" else KIND_WEIGHTS
 
 
 def evidence_of(store: Store, place: SpaceCollections, taxonomy: Taxonomy) -> dict[str, list[EvidenceText]]:
@@ -196,7 +203,7 @@ def _write_from_texts(
         evidence.extend(evidence_row(row.class_id, text, encoded[text.text], revision) for text in words)
         shown = [pictures[evidence_key(row.class_id, text)] for text in row.texts[len(words) :]]
         vectors = np.stack([*(encoded[text.text] for text in words), *shown])
-        texts[row.class_id] = class_vector([text.kind for text in row.texts], vectors)
+        texts[row.class_id] = class_vector([text.kind for text in row.texts], vectors, _weights(place))
     ids = [row.class_id for row in batch]
     keys |= {str(row["key"]) for row in evidence}
     old = store.query(place.evidence, where=All([In("class_id", ids), _NO_LABEL]), fields=("key",))

@@ -5,7 +5,7 @@ Pure computation. Every way of learning ends here or replaces what comes out of 
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -17,7 +17,16 @@ from ..schemas.records import EvidenceKind
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import canonical
 
-__all__ = ["KIND_WEIGHTS", "EvidenceText", "class_vector", "digest", "evidence_texts", "listed", "picture_level"]
+__all__ = [
+    "CAPTION_WEIGHTS",
+    "KIND_WEIGHTS",
+    "EvidenceText",
+    "class_vector",
+    "digest",
+    "evidence_texts",
+    "listed",
+    "picture_level",
+]
 
 KIND_WEIGHTS: Final = MappingProxyType(
     {
@@ -39,6 +48,11 @@ fewer words, and the name of a class is not drowned in it.
 
 A description that lists terms, as industry standards do ("Includes: anklet, bracelet, brooch"), says more term by term
 than as one text: offers 20.2 with the text, 22.7 with the mean of its terms at weight 1, 28.1 at weight 2."""
+
+CAPTION_WEIGHTS: Final = MappingProxyType({**KIND_WEIGHTS, EvidenceKind.DESCRIPTION: 0.3})
+"""The same in a space of pictures, whose texts were captions: names say more there than sentences. Measured with
+TinyCLIP on phone photos of groceries, accuracy in % with descriptions at 0, 0.3 and 1: 51.0, 49.3, 45.6. A larger model
+reads sentences better, so they are not left out."""
 
 _PICTURE_WEIGHT: Final = 0.3
 """What the mean of a class's pictures counts beside its texts. Measured with TinyCLIP, accuracy in % at 0, 0.2, 0.3,
@@ -112,19 +126,25 @@ def _words(name: str) -> str:
 
 def digest(texts: Sequence[EvidenceText]) -> str:
     """Identity of some evidence, to see whether a stored class vector is out of date; 64 hexadecimal digits."""
-    weights = "\x1d".join(f"{kind}={weight}" for kind, weight in KIND_WEIGHTS.items())
+    pairs = [*KIND_WEIGHTS.items(), *CAPTION_WEIGHTS.items()]
+    weights = "\x1d".join(f"{kind}={weight}" for kind, weight in pairs)
     framed = "\x1e".join(f"{one.kind}\x1f{one.position}\x1f{one.text}" for one in texts)
     return hashlib.sha256(f"{weights}\x1c{framed}".encode("utf-8", "replace")).hexdigest()
 
 
-def class_vector(kinds: Sequence[EvidenceKind], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The class vector: the mean of the means of each kind of evidence, weighted by ``KIND_WEIGHTS``.
+def class_vector(
+    kinds: Sequence[EvidenceKind],
+    vectors: NDArray[np.float32],
+    weights: Mapping[EvidenceKind, float] = KIND_WEIGHTS,
+) -> NDArray[np.float32]:
+    """The class vector: the weighted mean of the means of each kind of evidence.
 
     Where there are pictures, that is the text part, and their mean is added with a weight of 0.3.
 
     Args:
         kinds: The kind of each row, at least one.
         vectors: Unit vectors, shape (len(kinds), dim), float32.
+        weights: How much each kind counts, ``CAPTION_WEIGHTS`` in a space of pictures.
 
     Returns:
         A unit vector, shape (dim,), float32. Where the evidence cancels out exactly, the first piece stands.
@@ -134,7 +154,7 @@ def class_vector(kinds: Sequence[EvidenceKind], vectors: NDArray[np.float32]) ->
     total = np.zeros(vectors.shape[1], np.float64)
     for kind in dict.fromkeys(kinds[row] for row in texts):
         rows = [row for row in texts if kinds[row] == kind]
-        total += KIND_WEIGHTS[kind] * vectors[rows].mean(axis=0)
+        total += weights[kind] * vectors[rows].mean(axis=0)
     if pictures:
         norm = float(np.linalg.norm(total))
         total = total / max(norm, 1e-9) + _PICTURE_WEIGHT * vectors[pictures].mean(axis=0)

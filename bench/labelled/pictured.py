@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PICTURED = ("images_grocery", "products_fashion_myntra")
 BATCH = 64
-WEIGHTS = {"name": 1.0, "parent": 0.3, "description": 1.0}
+WEIGHTS = {"name": 1.0, "parent": 0.3, "description": 0.3}
 """What the texts of a class count, written down once more for the peer: it shares no code with nearclass."""
 
 
@@ -185,7 +185,7 @@ def class_vectors(
     one: PicturedSet, model: Model, *, names_only: bool = False, pictures: Floats | None = None
 ) -> Floats:
     """Class vectors as a catalogue makes them, shape (K, d); with one picture a class, shape (K, d), if given."""
-    from nearclass.learn.resolve import class_vector
+    from nearclass.learn.resolve import CAPTION_WEIGHTS, class_vector
     from nearclass.schemas.records import EvidenceKind
 
     texts = [of_class[:1] if names_only else of_class for of_class in one.evidence]
@@ -196,7 +196,7 @@ def class_vectors(
         kinds, vectors = [text.kind for text in of_class], [encoded[text.text] for text in of_class]
         if pictures is not None:
             kinds, vectors = [*kinds, EvidenceKind.PICTURE], [*vectors, pictures[at]]
-        found.append(class_vector(kinds, np.stack(vectors)))
+        found.append(class_vector(kinds, np.stack(vectors), CAPTION_WEIGHTS))
     return np.stack(found)
 
 
