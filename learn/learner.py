@@ -34,6 +34,8 @@ _HELD_OUT: Final = 4
 _FEWEST_HELD_OUT: Final = 20
 
 _FITTED_ITEMS: Final = 2000
+_MOST_MISSING: Final = 0.5
+"""Share of the items that classes without labels may be given at most."""
 
 Floats = NDArray[np.float32]
 
@@ -233,7 +235,8 @@ def _lift(apart: Floats, labels: NDArray[np.int64], sample: NDArray[np.int64]) -
     """What classes without labels need to get the share of items that is theirs, where they get less.
 
     Their share of the items is that of the labels which are the only one of their class (Good-Turing estimate of the
-    missing mass; Good, Biometrika 40, 1953).
+    missing mass; Good, Biometrika 40, 1953). Where no class has two labels these were hardly drawn at random, and say
+    nothing of shares; and more than half is never believed.
 
     Args:
         apart: By how much the best class with labels beats the best without, for each item of the sample.
@@ -241,7 +244,9 @@ def _lift(apart: Floats, labels: NDArray[np.int64], sample: NDArray[np.int64]) -
         sample: Which items were looked at.
     """
     counts = np.bincount(labels[labels >= 0])
-    missing = float((counts == 1).sum() / max(counts.sum(), 1))
+    missing = (
+        min(float((counts == 1).sum() / max(counts.sum(), 1)), _MOST_MISSING) if counts.max(initial=0) > 1 else 0.0
+    )
     free = apart[labels[sample] < 0]
     return max(0.0, float(np.quantile(free, missing))) if missing and len(free) else 0.0
 

@@ -214,3 +214,15 @@ def test_classes_without_labels_get_the_share_that_single_labels_speak_of():
     lesson = lesson_of(material, truth, labels)
     best = learn(lesson).scores(lesson, np.flatnonzero(labels < 0)).argmax(axis=1)
     assert (best >= 10).mean() >= 3 / 73 - 0.01
+
+
+def test_one_label_for_some_of_the_classes_does_not_give_the_items_to_the_others():
+    material, truth = world([60] * 12, offset=0.5)
+    labels = np.full(len(truth), -1, np.int64)
+    for label in range(10):
+        labels[np.flatnonzero(truth == label)[0]] = label
+    lesson = lesson_of(material, truth, labels)
+    rows = np.flatnonzero(labels < 0)
+    right = learn(lesson).scores(lesson, rows).argmax(axis=1) == truth[rows]
+    plain = (material.items[rows] @ material.texts.T).argmax(axis=1) == truth[rows]
+    assert right.mean() > 0.9 * plain.mean()
