@@ -217,7 +217,7 @@ def test_classes_without_labels_get_the_share_that_single_labels_speak_of():
 
 
 def test_one_label_for_some_of_the_classes_does_not_give_the_items_to_the_others():
-    material, truth = world([60] * 12, offset=0.5)
+    material, truth = world([60] * 12, offset=1.2)
     labels = np.full(len(truth), -1, np.int64)
     for label in range(10):
         labels[np.flatnonzero(truth == label)[0]] = label
