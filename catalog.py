@@ -15,11 +15,13 @@ from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
 from .imaging import CatalogImages
+from .ingest.discovery import Accepted, Discovery, Proposal
 from .ingest.editing import Change
 from .ingest.items import ItemWriter, Looking
 from .ingest.labelled import Labelled, mapped_items
 from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.lifecycle import LivingClasses
+from .ingest.linting import lint_catalog
 from .ingest.merging import part_row
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
@@ -29,7 +31,9 @@ from .ingest.stored import StoredItems
 from .items import Items
 from .judging import Judging, OnReject
 from .learn.calibration_report import CalibrationReport
+from .learn.discover import MIN_SIZE
 from .learn.evaluate import Evaluation, Judged
+from .learn.lint import Finding
 from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
 from .query.pair import LivePair
@@ -429,6 +433,28 @@ class Catalog:
         """
         return self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
 
+    def discover(self, *, min_size: int = MIN_SIZE, review: bool = False, space: str | None = None) -> list[Proposal]:
+        """Classes that the catalogue may lack, from stored items that no class fits; kept for ``accept``."""
+        return self._discovery(space).propose(min_size, review=review)
+
+    def accept(
+        self,
+        number: int,
+        name: str,
+        *,
+        parent: str | None = None,
+        id: str | None = None,  # noqa: A002 - the word of the vocabulary
+        space: str | None = None,
+        by: str = "",
+        message: str = "",
+    ) -> Accepted:
+        """Make a class of the proposal with this number, and answer the stored items anew."""
+        return self._discovery(space, by, message).accept(number, name, parent=parent, id=id)
+
+    def lint(self, space: str | None = None) -> list[Finding]:
+        """What may be wrong with the classes, by their texts and by where the stored items went."""
+        return lint_catalog(self.store, self._live_space(space).place, self.classes.taxonomy)
+
     def tune(
         self,
         labelled: Iterable[Labelled],
@@ -505,6 +531,10 @@ class Catalog:
             if self._live_pair is None or self._live_pair.image is not image:
                 self._live_pair = LivePair(self._state, text, image)
             return self._live_pair
+
+    def _discovery(self, space: str | None, by: str = "", message: str = "") -> Discovery:
+        classes, stored = self.classes.signed(by, message), self.items(space).stored
+        return Discovery(self.store, self._state, self._live_space(space), classes, stored)
 
     def _live_space(self, name: str | None) -> LiveSpace:
         with self._lock:

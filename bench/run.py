@@ -21,6 +21,7 @@ NAMES = (
     "accuracy",
     "adaptation",
     "decisions",
+    "discovery",
     "pictures",
     "learn",
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 from ..errors import NearclassError
-from . import assign, calibrate, classes, config, demo, doctor, evaluate, ingest, items, learn, search
+from . import assign, calibrate, classes, config, demo, discover, doctor, evaluate, ingest, items, learn, search
 from .common import App
 
 __all__ = ["cli", "run"]
@@ -42,6 +42,7 @@ cli.add_command(assign.command)
 cli.add_command(search.command)
 cli.add_command(items.group)
 cli.add_command(learn.command)
+cli.add_command(discover.command)
 cli.add_command(calibrate.command)
 cli.add_command(evaluate.command)
 cli.add_command(demo.command)

@@ -31,13 +31,23 @@ class Changing:
     by: str
     message: str
 
-    def one(self, app: App, output: str | None, change: Callable[[LivingClasses], ClassSpec]) -> None:
-        """Make a change of one class, print the class, and say how many stored items it may concern."""
+    def one(
+        self,
+        app: App,
+        output: str | None,
+        change: Callable[[LivingClasses], ClassSpec],
+        warn: Callable[[Catalog, str], None] = lambda _catalog, _class_id: None,
+    ) -> None:
+        """Make a change of one class, print the class, and say how many stored items it may concern.
+
+        ``warn`` is called with the id of the class once the change is made.
+        """
 
         def make(catalog: Catalog) -> dict[str, Any]:
             spec = change(catalog.classes.signed(self.by, self.message))
             if spec.images and not catalog.sees:
                 note(UNSEEN.format(1))
+            warn(catalog, spec.id)
             return class_row(spec, catalog.classes.taxonomy)
 
         self.make(app, output, make)

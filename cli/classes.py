@@ -19,13 +19,15 @@ from .common import (
     rejects_option,
     space_option,
 )
+from .lint import command as lint
+from .lint import warn_of_nearest
 
 __all__ = ["group"]
 
 
 @click.group("classes")
 def group() -> None:
-    """The taxonomy: import, add, list, show, edit, retire, restore, export, log; rename, move, merge, split."""
+    """The taxonomy: import, add, list, show, edit, retire, restore, export, log, lint; rename, move, merge, split."""
 
 
 @group.command("import")
@@ -124,6 +126,7 @@ def add(
             examples=examples,
             images=images,
         ),
+        warn_of_nearest,
     )
 
 
@@ -245,5 +248,5 @@ def export(app: App, output: str | None) -> None:
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
 
 
-for one in lifecycle.COMMANDS:
+for one in (*lifecycle.COMMANDS, lint):
     group.add_command(one)
