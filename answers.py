@@ -97,6 +97,8 @@ class Answers:
         self, rows: Iterable[Item | BadRow], *, k: int, explain: bool, space: str | None
     ) -> Iterator[Assignment | BadRow]:
         """The answers for rows as they come, in bounded memory; those that cannot be asked about are bad rows."""
+        if space is not None:
+            self._live(space)  # named and refused before the first row, and without one
         chunk: list[Item | BadRow] = []
         for row in rows:
             chunk.append(row)
