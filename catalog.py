@@ -23,6 +23,7 @@ from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.lifecycle import LivingClasses
 from .ingest.linting import lint_catalog
 from .ingest.merging import part_row
+from .ingest.preview import Preview, preview
 from .ingest.rejects import RejectWriter
 from .ingest.run import Counts, IngestRun, Progress, run_items
 from .ingest.sources import BadRow, Source, open_sources
@@ -41,8 +42,10 @@ from .query.search_items import search_items
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
+from .schemas.taxonomy import Taxonomy
 from .settings import Settings, load_settings
 from .store import Store
+from .store.draft import DraftStore
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -320,6 +323,22 @@ class Catalog:
     ) -> Iterator[Assignment | BadRow]:
         """The answers for rows as they come, in their order and in bounded memory; bad rows are passed through."""
         return self._answers.each(rows, k=k, explain=explain, space=space)
+
+    def draft(self) -> "Catalog":
+        """A catalogue that begins as this one and keeps every change in memory only, to see what it would do."""
+        settings = self.settings.model_copy(update={"class_search": "mirror"})
+        return Catalog(DraftStore(self.store), settings, self._encoders.current(), self._images.current())
+
+    def preview(self, before: Taxonomy | None = None, *, space: str | None = None) -> Preview:
+        """What answering the stored items anew would change; nothing is written, and no item is embedded.
+
+        Args:
+            before: The taxonomy that they were answered under, for its names; by default that of now.
+            space: Name of a space of given vectors; by default texts and pictures.
+        """
+        draft = self if isinstance(self.store, DraftStore) else self.draft()
+        items = draft.items(space)
+        return preview(items.reader, before or self.classes.taxonomy, items.reassign())
 
     def stale_items(self) -> int:
         """How many stored items were assigned before the latest change of the taxonomy."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from . import lifecycle
-from .changing import UNSEEN, Changing, changing_options, class_row
+from .changing import UNSEEN, Changing, class_row, trying_options
 from .common import (
     App,
     Rows,
@@ -21,6 +21,9 @@ from .common import (
 )
 from .lint import command as lint
 from .lint import warn_of_nearest
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
 
 __all__ = ["group"]
 
@@ -37,7 +40,7 @@ def group() -> None:
 )
 @space_option
 @rejects_option
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def import_(
@@ -60,30 +63,36 @@ def import_(
     from ..ingest.class_files import open_classes  # noqa: PLC0415
     from ..ingest.rejects import RejectWriter  # noqa: PLC0415
 
-    with app.open() as catalog, RejectWriter(rejects) as writer:
-        found = open_classes(path, catalog.classes.taxonomy, format=file_format)
-        for bad in found.rejects:
-            writer.write(bad)
+    rejected, unseen = 0, 0
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        nonlocal rejected, unseen
+        with RejectWriter(rejects) as writer:
+            found = open_classes(path, catalog.classes.taxonomy, format=file_format)
+            for bad in found.rejects:
+                writer.write(bad)
         change = catalog.import_classes(
             found.specs, space=space, folder=found.folder, by=changing.by, message=changing.message
         )
-        summary = {
+        rejected = len(found.rejects)
+        unseen = sum(bool(spec.images) for spec in found.specs) if not catalog.sees else 0
+        return {
             "added": len(change.added),
             "changed": len(change.changed),
             "unchanged": change.unchanged,
             "implied": found.implied,
-            "rejected": len(found.rejects),
+            "rejected": rejected,
             "classes": len(change.taxonomy),
             "assignable": len(change.taxonomy.assignable()),
             "revision": change.taxonomy.revision,
         }
-        unseen = sum(bool(spec.images) for spec in found.specs) if not catalog.sees else 0
-    Rows(output).one(summary)
+
+    summary = changing.make(app, output, make, space=space)
     if unseen:
         note(UNSEEN.format(unseen))
-    end_with_rejects(len(found.rejects), rejects)
     if not summary["assignable"]:
         note("No class can be assigned yet: all of them group others or are marked as not assignable.")
+    end_with_rejects(rejected, rejects)
 
 
 @group.command()
@@ -94,7 +103,7 @@ def import_(
 @click.option("--synonym", "synonyms", multiple=True, help="Another name; repeatable.")
 @click.option("--example", "examples", multiple=True, help="Text of an item that belongs here; repeatable.")
 @click.option("--image", "images", multiple=True, metavar="PATH", help="Picture of what belongs here; repeatable.")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def add(
@@ -176,7 +185,7 @@ def show(app: App, class_id: str, output: str | None) -> None:
 @click.option("--example", "examples", multiple=True, help="Replaces the examples; repeatable.")
 @click.option("--image", "images", multiple=True, metavar="PATH", help="Replaces the pictures; repeatable.")
 @click.option("--assignable/--not-assignable", default=None, help="Whether items may be assigned to it.")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def edit(
@@ -208,7 +217,7 @@ def edit(
 
 @group.command()
 @class_argument
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def retire(app: App, class_id: str, *, changing: Changing, output: str | None) -> None:
@@ -221,7 +230,7 @@ def retire(app: App, class_id: str, *, changing: Changing, output: str | None) -
 
 @group.command()
 @class_argument
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def restore(app: App, class_id: str, *, changing: Changing, output: str | None) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, note_stale, pass_app
 from .labels import labels_option, read_labels
+from .moves import write_moves
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from ..ingest.rejects import RejectWriter
 
 __all__ = ["command"]
-
-_MOVES: Final = ("count", "before", "after", "example")
-_EXAMPLE_CHARS: Final = 60
-_SHOWN_MOVES: Final = 20
 
 
 @click.command("learn")
@@ -155,17 +152,4 @@ def _table(outcome: Outcome, rows: Rows) -> None:
     found = outcome.to_dict()
     moves = found.pop("moves")
     rows.one({name: value for name, value in found.items() if value is not None})
-    if not moves:
-        return
-    shown = [
-        {
-            "count": move["count"],
-            "before": " > ".join(move["before"][-2:]),
-            "after": " > ".join(move["after"][-2:]),
-            "example": move["examples"][0][:_EXAMPLE_CHARS],
-        }
-        for move in moves
-    ]
-    rows.write(shown[:_SHOWN_MOVES], _MOVES, title="Items whose nearest class changes")
-    if len(moves) > _SHOWN_MOVES:
-        note(f"and {len(moves) - _SHOWN_MOVES} more moves; -o json has all")
+    write_moves(rows, moves, "Items whose nearest class changes")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
-from .changing import Changing, changing_options, class_row
+from .changing import Changing, class_row, trying_options
 from .common import App, Rows, class_argument, format_option, note, pass_app
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _entry(entry: Entry, *, short: bool) -> Mapping[str, Any]:
 @click.command()
 @class_argument
 @click.argument("name")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def rename(app: App, class_id: str, name: str, *, changing: Changing, output: str | None) -> None:
@@ -74,7 +74,7 @@ def rename(app: App, class_id: str, name: str, *, changing: Changing, output: st
 @class_argument
 @click.option("--under", metavar="CLASS", help="The class to put it below.")
 @click.option("--top", is_flag=True, help="Put it at the top instead.")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def move(app: App, class_id: str, under: str | None, *, top: bool, changing: Changing, output: str | None) -> None:
@@ -92,7 +92,7 @@ def move(app: App, class_id: str, under: str | None, *, top: bool, changing: Cha
 @click.argument("class_ids", nargs=-1, required=True, metavar="CLASS...")
 @click.option("--into", required=True, metavar="CLASS", help="The class that stays.")
 @click.option("--no-evidence", is_flag=True, help="Leave its texts as they are.")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def merge(
@@ -117,7 +117,7 @@ def merge(
 @click.option("--into", "first", required=True, metavar="PART", help="'NAME: description' or a class row in JSON.")
 @click.argument("others", nargs=-1, metavar="PART...")
 @click.option("--retire", is_flag=True, help="Retire the class, instead of keeping it above its parts.")
-@changing_options
+@trying_options
 @format_option
 @pass_app
 def split(

@@ -24,3 +24,27 @@ def test_options_that_do_not_fit_are_refused_with_what_to_give(run, stocked):
     assert run("classes", "move", "tablets", cwd=stocked).code == 2
     assert run("classes", "split", "tablets", "--into", "{x", "B", cwd=stocked).code == 2
     assert run("classes", "split", "tablets", "--into", "B", cwd=stocked).code == 1
+
+
+def test_a_dry_run_says_what_would_move_and_changes_nothing(run, stocked):
+    before = run("classes", "export", cwd=stocked).out
+    line = ("classes", "add", "E-readers", "--parent", "Computers", "-d", "To read e-books on.")
+    tried = run(*line, "--dry-run", cwd=stocked)
+    assert (tried.row["items"], tried.row["change"]["name"]) == (40, "E-readers")
+    assert "nothing was changed" in tried.err
+    table = run("classes", "retire", "Electronics", "--dry-run", "-o", "table", cwd=stocked)
+    assert "Items whose answer changes" in table.out
+    assert "Classes that lose most" in table.out
+    assert run("classes", "export", cwd=stocked).out == before
+    done = run(*line, cwd=stocked)
+    assert f" {tried.row['changed']} of them would change" in done.err
+    moved = run("items", "reassign", cwd=stocked)
+    assert len(moved.rows) == tried.row["changed"]
+
+
+def test_a_dry_run_of_an_import_counts_and_changes_nothing(run, stocked):
+    (stocked / "more.csv").write_text("name,path\nKayaks,Sports > Kayaks\n,\n", encoding="utf-8")
+    tried = run("classes", "import", "more.csv", "--dry-run", cwd=stocked)
+    assert tried.row["change"]["added"] >= 1
+    assert tried.row["items"] == 40
+    assert "Kayaks" not in run("classes", "list", cwd=stocked).out
