@@ -150,6 +150,24 @@ def split(
     changing.make(app, output, make)
 
 
+@click.command()
+@click.argument("revision", type=click.IntRange(0))
+@trying_options
+@format_option
+@pass_app
+def rollback(app: App, revision: int, *, changing: Changing, output: str | None) -> None:
+    """Bring the classes of an earlier revision back, as a new revision; classes that are new since then are retired.
+
+    Example: nearclass classes rollback 3
+    """
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        change = catalog.classes.signed(changing.by, changing.message).rollback(revision)
+        return {"changed": [*change.added, *change.changed], "revision": change.taxonomy.revision}
+
+    changing.make(app, output, make)
+
+
 def _part(text: str) -> str | dict[str, Any]:
     if not text.lstrip().startswith("{"):
         return text
@@ -161,4 +179,4 @@ def _part(text: str) -> str | dict[str, Any]:
     return row
 
 
-COMMANDS: Final = (log, rename, move, merge, split)
+COMMANDS: Final = (log, rename, move, merge, split, rollback)

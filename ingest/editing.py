@@ -213,8 +213,9 @@ class ClassEditor:
         *,
         text: bool = True,
         folder: Path | None = None,
+        checked: bool = False,
     ) -> Change:
-        problems = before.check_change(specs)
+        problems = [] if checked else before.check_change(specs)
         refused = {problem.index for problem in problems}
         accepted = [
             replace(spec, vector=None, images=self._pictures(before, spec, folder))

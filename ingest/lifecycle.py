@@ -97,6 +97,23 @@ class LivingClasses(ClassEditor):
         """
         return self._change(lambda taxonomy: split_up(taxonomy, class_id, parts, retire=retire)[0], "split")
 
+    @alone
+    def rollback(self, revision: int) -> Change:
+        """Bring the classes of an earlier revision back, as a new one; those that are new since then are retired.
+
+        Raises:
+            TaxonomyError: There was no such revision, or it is older than the history.
+        """
+        taxonomy = self._latest()
+        old = self._history.at(taxonomy, revision)
+        specs = [spec for spec in old if taxonomy.get(spec.id) != spec]
+        specs += [
+            replace(spec, state=ClassState.RETIRED)
+            for spec in taxonomy
+            if spec.id not in old and spec.state is ClassState.ACTIVE
+        ]
+        return self._put(taxonomy, specs, f"rollback {revision}", checked=True)
+
     def _replaced(self, class_id: str, command: str, **values: Any) -> ClassSpec:
         ids: list[str] = []
 

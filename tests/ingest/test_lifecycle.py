@@ -117,3 +117,17 @@ def test_a_merged_class_is_exported_and_imported_as_it_is(stocked, open_catalog)
     other = open_catalog(catalog="other")
     other.import_classes([ClassSpec(**{name: getattr(spec, name) for name in spec.__slots__}) for spec in specs])
     assert other.classes.taxonomy.find("kettles").id == "toasters"
+
+
+def test_a_rollback_brings_the_classes_of_a_revision_back_and_retires_newer_ones(stocked):
+    was = {spec.id: spec for spec in stocked.classes.taxonomy}
+    stocked.items().confirm(["k2"], "kettles")
+    stocked.classes.merge(["kettles"], "toasters")
+    stocked.classes.add("E-readers")
+    change = stocked.classes.rollback(1)
+    now = {spec.id: spec for spec in change.taxonomy}
+    assert not change.taxonomy.is_live("e-readers")
+    assert {class_id: spec for class_id, spec in now.items() if class_id in was} == was
+    assert stocked.items().get("k2").confirmed_class == "kettles"
+    assert stocked.assign("water boiler")[0].candidates[0].class_id == "kettles"
+    assert [entry.command for entry in stocked.classes.log()] == ["rollback 1", "add", "merge", "import"]
