@@ -452,9 +452,11 @@ class Catalog:
         """
         return self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
 
-    def discover(self, *, min_size: int = MIN_SIZE, review: bool = False, space: str | None = None) -> list[Proposal]:
+    def discover(
+        self, *, min_size: int = MIN_SIZE, review: bool = False, weakest: float = 0.0, space: str | None = None
+    ) -> list[Proposal]:
         """Classes that the catalogue may lack, from stored items that no class fits; kept for ``accept``."""
-        return self._discovery(space).propose(min_size, review=review)
+        return self._discovery(space).propose(min_size, review=review, weakest=weakest)
 
     def accept(
         self,

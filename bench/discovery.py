@@ -35,6 +35,7 @@ class Holes:
         away: Whether its class was taken away.
         novel: Whether the catalogue calls it novel after learning.
         doubtful: Whether it calls it novel or puts it under review.
+        weak: Whether it calls it novel, or it is among the fifth of the others that class texts fit worst.
     """
 
     rows: Rows
@@ -42,6 +43,7 @@ class Holes:
     away: np.ndarray
     novel: np.ndarray
     doubtful: np.ndarray
+    weak: np.ndarray
 
 
 def measure(options: Options) -> Iterator[Table]:
@@ -51,7 +53,12 @@ def measure(options: Options) -> Iterator[Table]:
     for name in SETS:
         one = sets.load(name, options, vectors)
         runs = [_holes(one, vectors, seed) for seed in range(1 if options.quick else SEEDS)]
-        for what, of in (("their items", "away"), ("novel ones", "novel"), ("novel ones and review", "doubtful")):
+        for what, of in (
+            ("their items", "away"),
+            ("novel ones", "novel"),
+            ("novel ones and review", "doubtful"),
+            ("novel ones and weakest 20 %", "weak"),
+        ):
             found += _rows(name, what, of, one, runs)
     notes = [
         f"Means of {SEEDS} draws of the classes taken away. found: classes with a proposal that is to more than half theirs",
@@ -111,7 +118,10 @@ def _holes(one: sets.LabelledSet, vectors: sets.Vectors, seed: int) -> Holes:
             for best, line, fit in zip(top, scores, fits, strict=True)
         ]
     )
-    return Holes(rows, one.first[rows], away, decisions == "novel", np.isin(decisions, ("novel", "review")))
+    novel = decisions == "novel"
+    best = (one.items.vectors[rows] @ classes.vectors.T).max(axis=1)
+    weak = novel | (best <= np.quantile(best[~novel], 0.2))
+    return Holes(rows, one.first[rows], away, novel, np.isin(decisions, ("novel", "review")), weak)
 
 
 def _without(one: sets.LabelledSet, gone: set[str]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
@@ -21,6 +21,13 @@ _EXAMPLE_CHARS: Final = 60
 @click.command("discover")
 @click.option("--min-size", type=click.IntRange(2), metavar="N", help="Items of the smallest proposal.  [default: 5]")
 @click.option("--review", is_flag=True, help="Look at items under review too, not at novel ones only.")
+@click.option(
+    "--weakest",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="PERCENT",
+    help="Look also at this share of the items, those that class texts fit worst.",
+)
 @click.option("--accept", "number", type=click.IntRange(1), metavar="N", help="Make a class of this proposal.")
 @click.option("--name", help="What the accepted class is called.")
 @click.option("--parent", metavar="CLASS", help="Id, full path or unique name of the class above it.")
@@ -33,6 +40,7 @@ def command(
     app: App,
     min_size: int | None,
     review: bool,
+    weakest: int,
     number: int | None,
     name: str | None,
     parent: str | None,
@@ -53,13 +61,13 @@ def command(
             message = "--name, --parent, --id, --by and --message go with --accept"
             raise click.UsageError(message)
         with app.open() as catalog:
-            _propose(catalog, min_size, space, output, review=review)
+            _propose(catalog, min_size, space, output, review=review, weakest=weakest / 100)
         return
     if name is None:
         message = "--accept needs a --name for the class"
         raise click.UsageError(message)
-    if review or min_size is not None:
-        message = "--accept goes neither with --review nor with --min-size"
+    if review or weakest or min_size is not None:
+        message = "--accept goes with none of --review, --weakest and --min-size"
         raise click.UsageError(message)
     with app.open() as catalog:
         signed = {"by": changing.by, "message": changing.message}
@@ -70,9 +78,10 @@ def command(
     note(f"{done.assigned} stored items are assigned to it; {done.changed} have another answer now")
 
 
-def _propose(catalog: Catalog, min_size: int | None, space: str | None, output: str | None, *, review: bool) -> None:
-    sizes = {} if min_size is None else {"min_size": min_size}
-    found = catalog.discover(review=review, space=space, **sizes)
+def _propose(catalog: Catalog, min_size: int | None, space: str | None, output: str | None, **look: Any) -> None:
+    from ..learn.discover import MIN_SIZE  # noqa: PLC0415
+
+    found = catalog.discover(space=space, min_size=min_size or MIN_SIZE, **look)
     rows = Rows(output)
     made = [proposal.to_dict() for proposal in found]
     if rows.format in {"table", "csv"}:
@@ -89,5 +98,5 @@ def _propose(catalog: Catalog, min_size: int | None, space: str | None, output: 
     if found:
         note("to make one of them a class: nearclass discover --accept NUMBER --name NAME --parent PARENT")
     else:
-        note("no group of items is large enough; --min-size 2 finds smaller ones, --review looks at more items")
+        note("no group of items is large enough; --min-size 2 finds smaller ones, --weakest 20 looks at more items")
     note_stale(catalog.stale_items())

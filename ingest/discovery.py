@@ -4,7 +4,7 @@ Proposals are kept as documents of the catalogue, under the revision of the taxo
 the number that a person accepts is the one that was read. A change of the classes by anybody else makes them void.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -119,27 +119,33 @@ class Discovery:
         self._stored = stored
         self._name = live.place.space.name
 
-    def propose(self, min_size: int = MIN_SIZE, *, review: bool = False) -> list[Proposal]:
+    def propose(self, min_size: int = MIN_SIZE, *, review: bool = False, weakest: float = 0.0) -> list[Proposal]:
         """Propose classes, the largest first, and keep the proposals.
 
         Args:
             min_size: Items of the smallest proposal, 2 at least.
             review: Whether to look at items under review too, and not at novel ones only.
+            weakest: Share of the items to look at besides, from 0 to 1: those that class texts fit worst.
 
         Raises:
-            UsageError: The space is one of pictures, or ``min_size`` is below 2.
+            UsageError: The space is one of pictures, ``min_size`` is below 2, or ``weakest`` is no share.
             EmptyTaxonomyError: There is no class yet.
         """
         if min_size < 2:
             message = f"a group of {min_size} is none"
             raise UsageError(message, hint="Give --min-size 2 or more.")
+        if not 0 <= weakest <= 1:
+            message = f"{weakest} is no share of the items"
+            raise UsageError(message, hint="Give --weakest a percentage from 0 to 100.")
         if self._place.space.kind == "image":
             message = f"classes are discovered among texts or given vectors, and {self._name} is a space of pictures"
             raise UsageError(message, hint="Leave --space off.")
         taxonomy = self._live.assigner().taxonomy
-        pool, others = self._gather({Decision.NOVEL.value, *([Decision.REVIEW.value] if review else [])})
+        decisions = {Decision.NOVEL.value, *([Decision.REVIEW.value] if review else [])}
+        made = self._class_texts(taxonomy)
+        pool, others = self._gather(decisions, weakest, np.stack(list(made.values())))
         groups = discover(pool.vectors, pool.texts, others.vectors, others.texts, min_size)
-        proposals = self._described(groups, pool, taxonomy)
+        proposals = _described(groups, pool, taxonomy, made)
         self._keep(proposals, groups, taxonomy.revision)
         return proposals
 
@@ -190,50 +196,31 @@ class Discovery:
         self._classes.put_vectors([spec], self._place.space)
         return change.taxonomy[spec.id]
 
-    def _gather(self, decisions: set[str]) -> tuple[_Stored, _Stored]:
-        """Items with one of these decisions that nobody confirmed, and the others."""
-        pool: list[dict[str, Any]] = []
-        others: list[dict[str, Any]] = []
-        if self._store.resolve(self._place.items) is not None:
-            for page in self._store.scan(self._place.items, fields=_FIELDS):
-                for row in page:
-                    wanted = row["decision"] in decisions and not row["confirmed_class"]
-                    part = pool if wanted else others
-                    if len(part) < _MOST_ITEMS:
-                        part.append(dict(row))
-        dim = self._place.space.dim
-        found = [_Stored.of(sorted(rows, key=lambda row: row["item_id"]), dim) for rows in (pool, others)]
-        return found[0], found[1]
-
-    def _described(self, groups: Sequence[Group], pool: _Stored, taxonomy: Taxonomy) -> list[Proposal]:
+    def _class_texts(self, taxonomy: Taxonomy) -> dict[str, Floats]:
         made = text_vectors(self._store, self._place, sorted(taxonomy.assignable()))
         if not made:
             message = "there is no class yet that an item could not fit"
             raise EmptyTaxonomyError(message, hint="Add one with `nearclass classes add NAME`.")
-        ids = sorted(made)
-        classes = np.stack([made[class_id] for class_id in ids])
-        found = []
-        for number, group in enumerate(groups, 1):
-            cosines = classes @ group.centre
-            nearest = [ids[place] for place in np.argsort(-cosines, kind="stable")[:_NEAREST].tolist()]
-            parent = _shared(taxonomy, nearest)
-            texts = [pool.texts[row] for row in group.examples.tolist()]
-            found.append(
-                Proposal(
-                    number=number,
-                    name=group.name,
-                    size=len(group.rows),
-                    cohesion=round(group.cohesion, 4),
-                    terms=group.terms,
-                    nearest=taxonomy.path(nearest[0]),
-                    nearest_id=nearest[0],
-                    similarity=round(float(cosines.max()), 4),
-                    parent=taxonomy.path(parent) if parent else (),
-                    parent_id=parent,
-                    examples=tuple(clip_bytes(text, _EXAMPLE_BYTES) for text in texts if text),
-                )
-            )
-        return found
+        return dict(sorted(made.items()))
+
+    def _gather(self, decisions: set[str], weakest: float, classes: Floats) -> tuple[_Stored, _Stored]:
+        """Items with one of these decisions or that fit worst, and that nobody confirmed; and the others."""
+        parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+        if self._store.resolve(self._place.items) is not None:
+            for page in self._store.scan(self._place.items, fields=_FIELDS):
+                for row in page:
+                    wanted = row["decision"] in decisions and not row["confirmed_class"]
+                    if len(parts[wanted]) < _MOST_ITEMS:
+                        parts[wanted].append(dict(row))
+        others, pool = parts
+        if weakest and others:
+            best = [float((classes @ row["vector"]).max()) for row in others]
+            least = float(np.quantile(best, weakest))
+            weak = [one <= least and not row["confirmed_class"] for one, row in zip(best, others, strict=True)]
+            pool += [row for row, is_weak in zip(others, weak, strict=True) if is_weak]
+            others = [row for row, is_weak in zip(others, weak, strict=True) if not is_weak]
+        found = [_Stored.of(sorted(rows, key=lambda row: row["item_id"]), len(classes[0])) for rows in (pool, others)]
+        return found[0], found[1]
 
     def _keep(self, proposals: Sequence[Proposal], groups: Sequence[Group], revision: int) -> None:
         """Write the proposals first and what says that they hold last."""
@@ -263,6 +250,36 @@ class Discovery:
             have = ", ".join(map(str, head.body["numbers"])) or "none"
             raise NearclassError(f"there is no proposal {number}", hint=f"Proposals that are left: {have}.")
         return head, dict(found.body)
+
+
+def _described(
+    groups: Sequence[Group], pool: _Stored, taxonomy: Taxonomy, made: Mapping[str, Floats]
+) -> list[Proposal]:
+    """Groups with the classes around them; ``made`` has the text vector of each class, by their ids in order."""
+    ids = list(made)
+    classes = np.stack(list(made.values()))
+    found = []
+    for number, group in enumerate(groups, 1):
+        cosines = classes @ group.centre
+        nearest = [ids[place] for place in np.argsort(-cosines, kind="stable")[:_NEAREST].tolist()]
+        parent = _shared(taxonomy, nearest)
+        texts = [pool.texts[row] for row in group.examples.tolist()]
+        found.append(
+            Proposal(
+                number=number,
+                name=group.name,
+                size=len(group.rows),
+                cohesion=round(group.cohesion, 4),
+                terms=group.terms,
+                nearest=taxonomy.path(nearest[0]),
+                nearest_id=nearest[0],
+                similarity=round(float(cosines.max()), 4),
+                parent=taxonomy.path(parent) if parent else (),
+                parent_id=parent,
+                examples=tuple(clip_bytes(text, _EXAMPLE_BYTES) for text in texts if text),
+            )
+        )
+    return found
 
 
 def _shared(taxonomy: Taxonomy, nearest: Sequence[str]) -> str | None:

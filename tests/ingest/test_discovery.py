@@ -136,6 +136,14 @@ def test_confirmed_items_are_nobody_s_proposal(stocked):
     assert {one.name for one in stocked.discover(min_size=4)} == {"Football match"}
 
 
+def test_the_weakest_items_are_looked_at_too_where_asked_for(stocked):
+    assert sum(one.size for one in stocked.discover(min_size=2)) <= 12
+    every = stocked.discover(min_size=2, weakest=1.0)
+    assert {one.name for one in every} >= {"Football match", "Bank account"}
+    with pytest.raises(UsageError):
+        stocked.discover(weakest=20)
+
+
 def test_a_space_of_given_vectors_gets_the_centre_as_the_vector_of_the_class(open_catalog):
     catalog = open_catalog()
     axes = {"a": (1.0, 0, 0, 0), "b": (0, 1.0, 0, 0)}
