@@ -1,6 +1,7 @@
 """Default thresholds of a space, measured anew whenever its class vectors change."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -36,6 +37,9 @@ RULES: Final = "rules"
 """Kind of the state document with the thresholds of a space."""
 
 _RULE_SAMPLE: Final = 2000
+
+_STRANGE: Final = 0.5
+"""Strangeness from which a best score says nothing, because classes have moved towards strangers."""
 
 _of_nothing: Final[WeakKeyDictionary[Encoder, NDArray[np.float32]]] = WeakKeyDictionary()
 """Vectors of the pictures that show nothing, by encoder: a second of work that every change of a class would repeat."""
@@ -88,4 +92,7 @@ def _encoded_rules(
     landmarks = learned.landmarks(learner) if learner else None
     quantile = PICTURE_NOVEL_QUANTILE if pictures else NOVEL_QUANTILE
     below = landmarks.threshold(unrelated, scores.max(axis=1), quantile) if landmarks else None
-    return picture_rules(scores, below) if pictures else label_free_rules(scores, below)
+    rules = picture_rules(scores, below) if pictures else label_free_rules(scores, below)
+    if landmarks is None or landmarks.strangeness >= _STRANGE:
+        return rules
+    return replace(rules, score_below=float(np.quantile(scores.max(axis=1), quantile)))

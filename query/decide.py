@@ -53,6 +53,9 @@ def decide(class_ids: Sequence[str], scores: Sequence[float], fit: float, rules:
     best = scores[0]
     if fit < rules.novel_below:
         return Verdict(Decision.NOVEL, None, f"fit {fit:.3f} is below {rules.novel_below:.3f}; {rules.basis}")
+    if best < rules.score_below:
+        rule = f"best score {best:.3f} is below {rules.score_below:.3f}; {rules.basis}"
+        return Verdict(Decision.NOVEL, None, rule)
     alike = [
         class_id
         for class_id, score in zip(class_ids, scores, strict=True)

@@ -49,3 +49,11 @@ def test_every_rule_names_its_threshold_and_where_it_comes_from(taxonomy):
         rule = decide(["kettles", "boots"], scores, scores[0], RULES, taxonomy).rule
         assert "for the test" in rule
         assert "0.3" in rule or "0.05" in rule
+
+
+def test_a_best_score_that_is_too_low_is_novel_however_well_the_item_lies(taxonomy):
+    rules = Rules(0.3, 0.05, "basis", score_below=0.5)
+    verdict = decide(["kettles", "toasters"], [0.45, 0.2], 0.9, rules, taxonomy)
+    assert verdict.decision is Decision.NOVEL
+    assert "best score 0.450 is below 0.500" in verdict.rule
+    assert decide(["kettles", "toasters"], [0.55, 0.2], 0.9, rules, taxonomy).decision is Decision.ASSIGNED

@@ -63,7 +63,7 @@ def test_what_an_item_brings_may_be_absent_but_its_id() -> None:
         (Role, {"class", "item"}),
         (ClassState, {"active", "retired"}),
         (Decision, {"assigned", "ancestor", "review", "novel"}),
-        (EvidenceKind, {"name", "parent", "description", "term", "synonym", "example", "vector", "label"}),
+        (EvidenceKind, {"name", "parent", "description", "term", "synonym", "example", "vector", "label", "picture"}),
     ],
 )
 def test_the_words_that_are_stored_stay_the_same(kind: type, values: set[str]) -> None:
