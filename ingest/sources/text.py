@@ -158,6 +158,8 @@ def split_lines(chunks: Iterator[bytes], limit: int = MAX_ROW_BYTES) -> Iterator
             lines = b"".join([*parts, chunk]).splitlines(keepends=True)
             if size > limit or len(lines[0]) > limit:
                 lines[0] = CutLine(lines[0][:MAX_RAW_BYTES])
+            if len(chunk) > limit:  # else only the first can be too long
+                lines = [CutLine(line[:MAX_RAW_BYTES]) if len(line) > limit else line for line in lines]
             parts = [] if lines[-1].endswith(b"\n") else [lines.pop()]
             size = sum(map(len, parts))
             if lines:

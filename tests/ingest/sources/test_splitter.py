@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nearclass.ingest.sources.splitter import ElementSplitter
@@ -69,6 +69,7 @@ def test_lines_are_those_of_splitlines(text: str, size: int) -> None:
 
 @settings(deadline=None)
 @given(st.text("ab\r\n", max_size=80), st.integers(1, 9))
+@example("aaaaaaa\raaaaaa\ra", 8)
 def test_lines_over_the_limit_are_cut_and_counted(text: str, size: int) -> None:
     data = text.encode()
     pieces = iter([data[at : at + size] for at in range(0, len(data), size)])
