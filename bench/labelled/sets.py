@@ -7,7 +7,7 @@ so that a second run is quick and other texts or another model are embedded agai
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,20 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
+def kept(name: str, make: Callable[[], Floats]) -> Floats:
+    """What was made under this name, or is made and kept now."""
+    path = KEPT / f"{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:32]}.npy"
+    if path.is_file():
+        return np.asarray(np.load(path), np.float32)
+    vectors = make()
+    KEPT.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.save(file, vectors)
+    part.rename(path)  # whole, or not there
+    return vectors
+
+
 class Vectors:
     """The default encoder, asked once for each list of texts."""
 
@@ -54,16 +68,7 @@ class Vectors:
     def of(self, texts: Sequence[str], role: "Role") -> Floats:
         """Unit vectors of the texts, shape (n, d), from the kept ones where they are there."""
         framed = "\x1e".join([self.model, role.value, *texts])
-        path = KEPT / f"{hashlib.sha256(framed.encode('utf-8', 'replace')).hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path), np.float32)
-        vectors = self._encoder.encode(list(texts), role).vectors
-        KEPT.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.save(file, vectors)
-        part.rename(path)  # whole, or not there
-        return vectors
+        return kept(framed, lambda: self._encoder.encode(list(texts), role).vectors)
 
 
 @dataclass(frozen=True)
