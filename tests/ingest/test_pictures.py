@@ -504,4 +504,4 @@ def test_photos_of_groceries_find_their_classes_and_pictures_of_classes_help(tmp
         assert (counts.ok, counts.pictures) == (296, 296)
         stored = {one.id: one.score for one in catalog.items().list()}
     assert stored == pytest.approx({one.id: one.score for one in answers}, abs=1e-4)
-    assert right == pytest.approx([0.459, 0.500], abs=0.015)
+    assert right == pytest.approx([0.503, 0.524], abs=0.015)
