@@ -46,6 +46,7 @@ from .schemas.taxonomy import Taxonomy
 from .settings import Settings, load_settings
 from .store import Store
 from .store.draft import DraftStore
+from .store.opening import open_store
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -135,14 +136,7 @@ class Catalog:
         else:
             given = {"uri": uri, "catalog": name}
             settings = settings.model_copy(update={key: value for key, value in given.items() if value})
-        token = settings.token.get_secret_value() if settings.token else None
-        store = Store.open(
-            settings.uri,
-            token=token,
-            database=settings.database,
-            tls_ca=settings.tls_ca,
-            timeout_s=settings.timeout_s,
-        )
+        store = open_store(settings)
         try:
             return cls(store, settings, encoder, image_encoder)
         except BaseException:  # also Ctrl-C: the database must not stay locked

@@ -1,6 +1,12 @@
 """Names of a catalogue's collections: an alias that is read through, and behind it a physical name with a version."""
 
-__all__ = ["alias", "first_version", "state_collection"]
+import re
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["alias", "catalogs_in", "first_version", "state_collection"]
+
+_STATE: Final = re.compile(r"nc_(.+)_state")
 
 
 def alias(catalog: str, kind: str, space: str) -> str:
@@ -24,3 +30,12 @@ def state_collection(catalog: str) -> str:
     'nc_default_state'
     """
     return f"nc_{catalog}_state"
+
+
+def catalogs_in(collections: Iterable[str]) -> list[str]:
+    """Names of the catalogues that have these collections, in order.
+
+    >>> catalogs_in(["nc_default_items_minilm_0a1b_v1", "nc_default_state"])
+    ['default']
+    """
+    return sorted(match[1] for name in collections if (match := _STATE.fullmatch(name)))

@@ -1,21 +1,34 @@
 """The spaces of a catalogue and the collections of each."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import SchemaMismatchError, SpaceMismatchError, UsageError
+from ..errors import SchemaMismatchError, SpaceMismatchError, StoreError, UsageError
 from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec, learned_spec
 from ..schemas.spaces import Space, precomputed
 from .names import alias, first_version
 from .state import Document, State
 from .store import Store
 
-__all__ = ["SpaceCollections", "Spaces", "check_same"]
+__all__ = ["CATALOG", "FILLING", "SPACE_SPECS", "SpaceCollections", "Spaces", "check_same", "check_schema_version"]
 
 _SPACE: Final = "space"
-_CATALOG: Final = "catalog"
+CATALOG: Final = "catalog"
+"""Kind and name of the document that every open reads first."""
+
+FILLING: Final = "filling"
+"""Entry of that document which says that the catalogue is being filled from elsewhere, and is not whole."""
+
+SPACE_SPECS: Final[Mapping[str, Callable[[int], CollectionSpec]]] = {
+    "classes": classes_spec,
+    "evidence": evidence_spec,
+    "items": items_spec,
+    "learned": learned_spec,
+}
+"""Kinds of a space's collections, and the layout of each for vectors of a length."""
+
 _UNSETTLED: Final = "active_learner"
 """Kind of the document that says, unsettled, that class vectors have to be written; as of ``store.learned``."""
 
@@ -38,19 +51,16 @@ class SpaceCollections:
     @classmethod
     def of(cls, catalog: str, space: Space) -> "SpaceCollections":
         """The collections of a space."""
-        names = (alias(catalog, kind, space.name) for kind in ("classes", "evidence", "items", "learned"))
-        return cls(space, *names)
+        return cls(space, *(alias(catalog, kind, space.name) for kind in SPACE_SPECS))
+
+    def of_kind(self, kind: str) -> str:
+        """Alias of the collection of a kind, one of ``SPACE_SPECS``."""
+        return dict(zip(SPACE_SPECS, (self.classes, self.evidence, self.items, self.learned), strict=True))[kind]
 
     @property
     def specs(self) -> Mapping[str, CollectionSpec]:
         """Layout behind each alias."""
-        dim = self.space.dim
-        return {
-            self.classes: classes_spec(dim),
-            self.evidence: evidence_spec(dim),
-            self.items: items_spec(dim),
-            self.learned: learned_spec(dim),
-        }
+        return {self.of_kind(kind): spec(self.space.dim) for kind, spec in SPACE_SPECS.items()}
 
     def ensure(self, store: Store) -> None:
         """Make the collections that are missing and check the layout of those that are there.
@@ -72,18 +82,24 @@ class Spaces:
         self._state = state
 
     def check_version(self) -> None:
-        """Refuse a catalogue whose layout this version does not read.
+        """Refuse a catalogue whose layout this version does not read, or that is not whole yet.
 
         Raises:
             SchemaMismatchError: The catalogue has another schema version.
+            StoreError: It is being filled from elsewhere, or that was cut off.
         """
-        document = self._state.get(_CATALOG, _CATALOG)
-        stored = document.body.get("schema_version") if document else SCHEMA_VERSION
-        if stored != SCHEMA_VERSION:
-            message = f"the catalogue has schema version {stored}, and this nearclass reads version {SCHEMA_VERSION}"
-            raise SchemaMismatchError(
-                message, hint="Use the nearclass version that wrote it, or export from there and import here."
-            )
+        document = self._state.get(CATALOG, CATALOG)
+        if document is None:
+            return
+        check_schema_version(document.body.get("schema_version", SCHEMA_VERSION), "the catalogue")
+        if filling := document.body.get(FILLING):
+            message = f"the catalogue is not whole: it is being filled from {filling['label']}, or that was cut off"
+            raise StoreError(message, hint="Run the same command again; it goes on where it stopped.")
+
+    @staticmethod
+    def whole(body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body of the document that every open reads first, with the version of the layout that is written."""
+        return {**body, "schema_version": SCHEMA_VERSION}
 
     def text_space(self) -> Space | None:
         """The space of the catalogue's text encoder, or None before the first text."""
@@ -128,12 +144,12 @@ class Spaces:
             check_same(stored, space)
             return
         body: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-        known = self._state.get(_CATALOG, _CATALOG)
+        known = self._state.get(CATALOG, CATALOG)
         if known is not None:
             body.update(known.body)
         if space.kind in _ENCODED:
             body[_ENCODED[space.kind]] = space.name
-        documents = [Document(_SPACE, space.name, space.to_dict()), Document(_CATALOG, _CATALOG, body)]
+        documents = [Document(_SPACE, space.name, space.to_dict()), Document(CATALOG, CATALOG, body)]
         if space.kind == "image":
             documents.insert(0, Document(_UNSETTLED, space.name, {"version": 0, "settled": False}))
         self._state.put(*documents)
@@ -157,9 +173,27 @@ class Spaces:
         return space
 
     def _encoded(self, kind: str) -> Space | None:
-        document = self._state.get(_CATALOG, _CATALOG)
+        document = self._state.get(CATALOG, CATALOG)
         name = document.body.get(_ENCODED[kind]) if document else None
         return self.get(name) if name else None
+
+
+def check_schema_version(version: Any, what: str) -> None:
+    """Refuse a layout that this nearclass does not read.
+
+    Raises:
+        SchemaMismatchError: ``what`` has it; the hint says which commands lead on.
+    """
+    if version == SCHEMA_VERSION:
+        return
+    message = f"{what} has schema version {version}, and this nearclass reads version {SCHEMA_VERSION}"
+    hint = "Install the nearclass that wrote it, or a newer one: pip install --upgrade nearclass."
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        hint = (
+            "With the nearclass that wrote it, run `nearclass backup FOLDER`; with this one, "
+            "`nearclass --catalog NEW restore FOLDER`, which brings it up to date."
+        )
+    raise SchemaMismatchError(message, hint=hint)
 
 
 def check_same(stored: Space, configured: Space) -> None:
