@@ -86,16 +86,15 @@ class DraftStore(Store):
         where: Filter | None = None,
         fields: Sequence[str],
         limit: int | None = None,
-        strong: bool = True,
     ) -> list[dict[str, Any]]:
         """Every row that matches, in order of the keys, as the other store and this one have it."""
         target = self._target(name)
         changed = self._changed.get(target)
         if not changed and self._base.resolve(target) is not None:
-            return self._base.query(target, where=where, fields=fields, limit=limit, strong=strong)
+            return self._base.query(target, where=where, fields=fields, limit=limit)
         found = self._written(target, where, fields)
         if self._base.resolve(target) is not None:
-            stored = self._base.query(target, where=where, fields=fields, strong=strong)
+            stored = self._base.query(target, where=where, fields=fields)
             found += [row for row in stored if row[KEY] not in (changed or {})]
         return sorted(found, key=lambda row: str(row[KEY]))[:limit]
 

@@ -1,5 +1,6 @@
 """Queries and searches of any size, cut into calls that every engine answers."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -45,8 +46,6 @@ def query(
     where: Filter | None,
     fields: Sequence[str],
     limit: int | None,
-    *,
-    strong: bool,
 ) -> list[Row]:
     """Rows that match, in order of their keys; with a limit, those of the smallest keys."""
     if matches_nothing(where) or limit == 0:
@@ -56,9 +55,9 @@ def query(
     rows: list[Row] = []
     for part in split(where):
         if session.lite:
-            rows += _query_lite(session, name, part, fields, limit, strong=strong)
+            rows += _query_lite(session, name, part, fields, limit)
         else:
-            rows += [row for page in _pages(session, name, part, fields, limit, strong=strong) for row in page]
+            rows += _query_server(session, name, part, fields, limit)
     rows.sort(key=lambda row: str(row[KEY]))
     return rows[:limit]
 
@@ -71,10 +70,10 @@ def scan(session: Session, name: str, where: Filter | None, fields: Sequence[str
         return
     if not session.lite:
         for part in split(where):
-            yield from _pages(session, name, part, fields, None, strong=True, size=page)
+            yield from _pages(session, name, part, fields, None, size=page)
         return
     # Each call to Lite visits all rows, unless it names keys: so the keys are fetched once.
-    keys = [row[KEY] for row in query(session, name, where, (), None, strong=True)]
+    keys = [row[KEY] for row in query(session, name, where, (), None)]
     for start in range(0, len(keys), page):
         rows = _by_keys(session, name, keys[start : start + page], fields)
         if rows:
@@ -87,7 +86,7 @@ def count(session: Session, name: str, where: Filter | None) -> int:
         return 0
     total = 0
     for part in split(where):
-        rows = _fetch(session, name, render(part), ["count(*)"], strong=True)
+        rows = _fetch(session, name, render(part), ["count(*)"])
         total += int(rows[0]["count(*)"])
     return total
 
@@ -147,7 +146,7 @@ def _search_page(
             output_fields=list(fields) or [KEY],
             anns_field=VECTOR,
             search_params={"metric_type": "IP", "params": {}},
-            consistency_level=_consistency(strong=strong),
+            consistency_level="Strong" if strong else "Bounded",
             timeout=session.timeout_s,
         ),
     )
@@ -156,11 +155,14 @@ def _search_page(
 
 
 def _hits(name: str, hits: Any, wanted: Sequence[str]) -> list[Hit]:
+    # Not by the name of the key, which older servers do not send with the hits (2.3.5).
+    scored = zip(hits.ids, hits.distances, strict=True)
     if wanted and len(hits):
         _check_fields(name, hits[0]["entity"], wanted)
-        found = [Hit(hit[KEY], hit["distance"], _fields(hit["entity"], wanted)) for hit in hits]
+        pairs = zip(scored, hits, strict=True)
+        found = [Hit(key, score, _fields(hit["entity"], wanted)) for (key, score), hit in pairs]
     else:
-        found = [Hit(key, score, {}) for key, score in zip(hits.ids, hits.distances, strict=True)]
+        found = [Hit(key, score, {}) for key, score in scored]
     found.sort(key=lambda hit: (-hit.score, hit.key))
     return found
 
@@ -195,23 +197,37 @@ def _query_lite(
     where: Filter | None,
     fields: Sequence[str],
     limit: int | None,
-    *,
-    strong: bool,
 ) -> list[Row]:
     if only_keys(where) and isinstance(where, In):
         return _by_keys(session, name, [str(value) for value in where.values], fields)
     try:
         options = {} if limit is None else {"limit": limit}
-        return _fetch(session, name, render(where), fields, strong=strong, **_SORTED, **options)
+        return _fetch(session, name, render(where), fields, **_SORTED, **options)
     except TooLargeError:
-        keys = [row[KEY] for row in _fetch(session, name, render(where), (), strong=strong, **_SORTED)]
+        keys = [row[KEY] for row in _fetch(session, name, render(where), (), **_SORTED)]
         return _by_keys(session, name, keys[:limit], fields)
+
+
+def _query_server(
+    session: Session,
+    name: str,
+    where: Filter | None,
+    fields: Sequence[str],
+    limit: int | None,
+) -> list[Row]:
+    """In one call where all rows fit into an answer, as almost always; in pages otherwise."""
+    if limit is None:
+        with contextlib.suppress(TooLargeError):
+            rows = _fetch(session, name, render(where), fields, limit=_WINDOW)
+            if len(rows) < _WINDOW:
+                return rows
+    return [row for page in _pages(session, name, where, fields, limit) for row in page]
 
 
 def _by_keys(session: Session, name: str, keys: Sequence[str], fields: Sequence[str]) -> list[Row]:
     """Rows with these keys, in order of the keys; in halves if an answer would be too long."""
     try:
-        rows = _fetch(session, name, render(In(KEY, keys)), fields, strong=True)
+        rows = _fetch(session, name, render(In(KEY, keys)), fields)
     except TooLargeError:
         if len(keys) == 1:
             raise
@@ -227,36 +243,33 @@ def _pages(
     where: Filter | None,
     fields: Sequence[str],
     limit: int | None,
-    *,
-    strong: bool,
     size: int = _WINDOW,
 ) -> Iterator[list[Row]]:
-    """Rows of a server in order of their keys: each page begins after the last key of the one before."""
-    last, left = "", limit
+    """Rows of a server in order of their keys: each page begins after the last key of the one before.
+
+    A page may be short and not the last: the server ends it where the rows of one of its segments end.
+    """
+    after, left = Compare(KEY, ">", ""), limit
     size = min(size, _WINDOW)
     while left is None or left > 0:
         wanted = size if left is None else min(size, left)
-        rest = Compare(KEY, ">", last)
-        expression = render(rest if where is None else All((where, rest)))
+        expression = render(after if where is None else All((where, after)))
         try:
-            rows = _fetch(session, name, expression, fields, strong=strong, limit=wanted, **_SORTED)
+            rows = _fetch(session, name, expression, fields, limit=wanted, **_SORTED)
         except TooLargeError:
             if wanted == 1:
                 raise
             size = wanted // 2
             continue
-        if rows:
-            rows.sort(key=lambda row: str(row[KEY]))
-            last = rows[-1][KEY]
-            yield rows
-        if len(rows) < wanted:
+        if not rows:
             return
+        rows.sort(key=lambda row: str(row[KEY]))
+        after = Compare(KEY, ">", rows[-1][KEY])
+        yield rows
         left = None if left is None else left - len(rows)
 
 
-def _fetch(
-    session: Session, name: str, expression: str, fields: Sequence[str], *, strong: bool, **options: Any
-) -> list[Row]:
+def _fetch(session: Session, name: str, expression: str, fields: Sequence[str], **options: Any) -> list[Row]:
     columns = list(dict.fromkeys(fields)) or [KEY]
 
     def call(client: "MilvusClient") -> list[Row]:
@@ -265,7 +278,7 @@ def _fetch(
                 name,
                 filter=expression,
                 output_fields=columns,
-                consistency_level=_consistency(strong=strong),
+                consistency_level="Strong",
                 timeout=session.timeout_s,
                 **options,
             )
@@ -278,7 +291,3 @@ def _fetch(
         for row in rows:
             row[VECTOR] = np.asarray(row[VECTOR], dtype=np.float32)
     return rows
-
-
-def _consistency(*, strong: bool) -> str:
-    return "Strong" if strong else "Bounded"

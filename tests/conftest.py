@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import milvus_server
 import pytest
 
 from nearclass import Catalog, ClassSpec, Settings
@@ -112,6 +113,16 @@ def image_encoder(clip_folder):
 
     model = describe_image(resolve_image(f"local-dir:{clip_folder}", offline=True))
     return ImageEncoder(model, device="cpu", precision="float32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def milvus():
+    """Address of a real Milvus server, the same for all tests."""
+    try:
+        with milvus_server.serving() as uri:
+            yield uri
+    except milvus_server.NoNamespaceError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

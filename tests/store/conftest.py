@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nearclass.schemas.collections import CollectionSpec, FieldSpec, FieldType
+from nearclass.schemas.filters import Compare
 from nearclass.store import Store
 
 DIM = 8
@@ -100,13 +101,16 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=["lite", "url"])
+@pytest.fixture(
+    scope="module",
+    params=["lite", "url", pytest.param("milvus", marks=pytest.mark.slow)],
+)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Each engine in turn."""
+    """Each engine in turn: Milvus Lite in this process and in another one, and a Milvus server."""
     if request.param == "lite":
         yield request.getfixturevalue("lite")
     else:
-        with Store.open(request.getfixturevalue("server")) as opened:
+        with Store.open(request.getfixturevalue("server" if request.param == "url" else "milvus")) as opened:
             yield opened
 
 
@@ -119,11 +123,21 @@ def fresh() -> str:
     return f"c{next(_numbers)}"
 
 
+@pytest.fixture(scope="module")
+def _shared_things(store: Store) -> str:
+    name = f"c{next(_numbers)}"
+    store.create(name, SPEC)
+    return name
+
+
 @pytest.fixture
-def things(store: Store, fresh: str) -> str:
-    """An empty collection of ``SPEC``."""
-    store.create(fresh, SPEC)
-    return fresh
+def things(store: Store, _shared_things: str) -> Iterator[str]:
+    """An empty collection of ``SPEC``, the same for all tests of a module: a server needs 3 s to make one."""
+    yield _shared_things
+    if store.resolve(_shared_things) is None:
+        store.create(_shared_things, SPEC)
+    store.delete(_shared_things, Compare("key", ">", ""))
+    assert store.count(_shared_things) == 0
 
 
 @pytest.fixture
