@@ -1,48 +1,16 @@
-"""The tree of classes as an immutable value, what a change to it must keep, and classes as plain data."""
+"""The tree of classes as an immutable value."""
 
-import difflib
-import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final, Literal
 
 from ..errors import ClassNotFoundError, TaxonomyError
+from .changes import MAX_ID_BYTES, Problem, ProblemCode, problems_of
+from .naming import Names, close_ids
 from .records import PATH_SEPARATOR, ClassSpec, ClassState
+from .redirects import Redirects
+from .specs import spec_from_dict, spec_to_dict
 
 __all__ = ["MAX_ID_BYTES", "Problem", "ProblemCode", "Taxonomy", "spec_from_dict", "spec_to_dict"]
-
-MAX_ID_BYTES: Final = 512
-"""Longest class id, in bytes of its UTF-8 form."""
-
-_MAX_SUGGESTIONS: Final = 3
-
-_NOT_IN_IDS: Final = frozenset({"Cc", "Cs"})
-"""Unicode categories: control characters, and halves of surrogate pairs, which UTF-8 cannot hold."""
-
-_TEXTS: Final = ("descriptions", "synonyms", "examples", "images")
-
-ProblemCode = Literal[
-    "bad_id", "id_too_long", "duplicate_id", "missing_name", "orphan_parent", "cycle", "duplicate_name", "merged_class"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why one class of a change is refused.
-
-    Attributes:
-        class_id: The id of the refused class.
-        code: What is wrong, for programs.
-        message: What is wrong, for people.
-        index: Where the refused class stands among the classes of the change, from 0; ids may repeat there.
-    """
-
-    class_id: str
-    code: ProblemCode
-    message: str
-    index: int
 
 
 class Taxonomy:
@@ -89,6 +57,7 @@ class Taxonomy:
             raise TaxonomyError(self._why_unreachable())
         self._end, self._live = self._measure()
         self._paths: dict[str, tuple[str, ...]] = {}
+        self._redirects = Redirects(self._specs)
 
     def _walk(self) -> list[str]:
         order = []
@@ -218,26 +187,11 @@ class Taxonomy:
 
     def follow(self, class_id: str) -> str:
         """Gives the id of the class that a merged one leads to, and that of any other class, or of none, as it is."""
-        seen = {class_id}
-        while (spec := self._specs.get(class_id)) is not None:
-            into = spec.merged_into
-            if into is None or into not in self._specs or into in seen:
-                break
-            class_id = into
-            seen.add(class_id)
-        return class_id
+        return self._redirects.follow(class_id)
 
     def merged(self, class_ids: Iterable[str]) -> list[str]:
         """Gives the ids of the classes that lead to these since they were merged."""
-        return [source for class_id in class_ids for source in self._merged.get(class_id, ())]
-
-    @cached_property
-    def _merged(self) -> dict[str, list[str]]:
-        found = defaultdict[str, list[str]](list)
-        for spec in self:
-            if spec.merged_into is not None and (into := self.follow(spec.id)) != spec.id:
-                found[into].append(spec.id)
-        return dict(found)
+        return [source for class_id in class_ids for source in self._redirects.sources.get(class_id, ())]
 
     def common_ancestor(self, class_ids: Iterable[str]) -> str | None:
         """Gives the deepest class that is each of the classes or above it, or None without one.
@@ -264,12 +218,9 @@ class Taxonomy:
         """
         if text in self._specs:
             return [self._specs[self.follow(text)]]
-        wanted = _one_spacing(text)
-        for exact, folded in (self._by_path, self._by_name):
-            if found := exact.get(wanted) or folded.get(wanted.casefold()):
-                live = [class_id for class_id in found if self.is_live(class_id)]
-                return [self._specs[one] for one in dict.fromkeys(map(self.follow, live or found))]
-        return []
+        found = self._by_path.ids(text) or self._by_name.ids(text)
+        live = [class_id for class_id in found if self.is_live(class_id)]
+        return [self._specs[one] for one in dict.fromkeys(map(self.follow, live or found))]
 
     def find(self, text: str) -> ClassSpec:
         """Gives the one class that a text names by its id, its full path or its name.
@@ -288,28 +239,15 @@ class Taxonomy:
         raise TaxonomyError(message, hint="\n".join(["Give a full path or an id:", *paths]))
 
     @cached_property
-    def _by_path(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        return self._index(lambda class_id: PATH_SEPARATOR.join(self.path(class_id)))
+    def _by_path(self) -> Names:
+        return Names((class_id, PATH_SEPARATOR.join(self.path(class_id))) for class_id in self._order)
 
     @cached_property
-    def _by_name(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        return self._index(lambda class_id: self._specs[class_id].name)
-
-    def _index(self, name_of: Callable[[str], str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """Ids by name as written, and by name in any letter case."""
-        exact, folded = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-        for class_id in self._order:
-            name = _one_spacing(name_of(class_id))
-            exact[name].append(class_id)
-            folded[name.casefold()].append(class_id)
-        return exact, folded
+    def _by_name(self) -> Names:
+        return Names((spec.id, spec.name) for spec in self)
 
     def _not_found(self, text: str) -> ClassNotFoundError:
-        close = difflib.get_close_matches(text, self._order, n=_MAX_SUGGESTIONS)
-        if not close:
-            name = text.rpartition(">")[2].strip().casefold()
-            folded = self._by_name[1]
-            close = [folded[name][0] for name in difflib.get_close_matches(name, folded, n=_MAX_SUGGESTIONS)]
+        close = close_ids(text, self._order, self._by_name)
         meant = " or ".join(f"{class_id} ({PATH_SEPARATOR.join(self.path(class_id))})" for class_id in close)
         return ClassNotFoundError(f"there is no class {text!r}", hint=f"Did you mean {meant}?" if meant else "")
 
@@ -331,169 +269,4 @@ class Taxonomy:
             >>> [problem.code for problem in Taxonomy([]).check_change([ClassSpec("a", "A", parent_id="a")])]
             ['cycle']
         """
-        return _Change(self._specs, list(specs)).check()
-
-
-class _Change:
-    """One run of the checks over a change, until nothing more has to be refused."""
-
-    def __init__(self, before: Mapping[str, ClassSpec], specs: Sequence[ClassSpec]) -> None:
-        self._before = before
-        self._specs = specs
-        self._problems: dict[int, Problem] = {}
-        self._index: dict[str, int] = {}
-
-    def check(self) -> list[Problem]:
-        for index, spec in enumerate(self._specs):
-            self._check_alone(index, spec)
-        refused = -1
-        # Refusing the change of an existing class brings its old place back, which may clash with another.
-        while refused < len(self._problems):
-            refused = len(self._problems)
-            self._check_parents()
-            self._check_cycles()
-            self._check_names()
-        return [self._problems[index] for index in sorted(self._problems)]
-
-    def _refuse(self, class_id: str, code: ProblemCode, message: str) -> None:
-        index = self._index[class_id]
-        self._problems[index] = Problem(class_id, code, message, index)
-
-    def _accepted(self) -> dict[str, ClassSpec]:
-        kept = {class_id: index for class_id, index in self._index.items() if index not in self._problems}
-        return {class_id: self._specs[index] for class_id, index in kept.items()}
-
-    def _check_alone(self, index: int, spec: ClassSpec) -> None:
-        flaw = _id_flaw(spec.id)
-        if not flaw and spec.id in self._index:
-            flaw = "duplicate_id", f"the class id {spec.id!r} occurs twice; the first one counts"
-        if flaw:
-            self._problems[index] = Problem(spec.id, *flaw, index)
-            return
-        self._index[spec.id] = index
-        old = self._before.get(spec.id)
-        if old is not None and old.merged_into is not None and spec.merged_into is None:
-            self._refuse(spec.id, "merged_class", f"class {spec.id!r} was merged into {old.merged_into!r}")
-        if not spec.name.strip():
-            self._refuse(spec.id, "missing_name", f"class {spec.id!r} has no name")
-
-    def _check_parents(self) -> None:
-        accepted = self._accepted()
-        below = defaultdict[str, list[str]](list)
-        orphans = []
-        for spec in accepted.values():
-            if spec.parent_id is not None:
-                below[spec.parent_id].append(spec.id)
-                if spec.parent_id not in accepted and spec.parent_id not in self._before:
-                    orphans.append(spec.id)
-        while orphans:
-            spec = accepted[orphans.pop()]
-            why = "was refused" if spec.parent_id in self._index else "does not exist"
-            self._refuse(spec.id, "orphan_parent", f"the parent {spec.parent_id!r} of {spec.id!r} {why}")
-            if spec.id not in self._before:
-                orphans.extend(below[spec.id])
-
-    def _check_cycles(self) -> None:
-        accepted = self._accepted()
-        done: set[str] = set()
-        for start in accepted:
-            trail: dict[str, None] = {}
-            at: str | None = start
-            while at is not None and at not in done and at not in trail:
-                trail[at] = None
-                at = (accepted.get(at) or self._before[at]).parent_id
-            done.update(trail)
-            if at in trail:
-                ring = list(trail)[list(trail).index(at) :]
-                message = f"these classes would be each other's parents: {', '.join(ring[:10])}"
-                for class_id in accepted.keys() & set(ring):
-                    self._refuse(class_id, "cycle", message)
-
-    def _check_names(self) -> None:
-        accepted = self._accepted()
-        # Whoever has a name already keeps it, whatever the order of the change.
-        owners = {
-            key: spec.id
-            for spec in self._before.values()
-            if (key := _place(spec)) and (spec.id not in accepted or _place(accepted[spec.id]) == key)
-        }
-        for spec in accepted.values():
-            key = _place(spec)
-            if key is None or (spec.id in self._before and _place(self._before[spec.id]) == key):
-                continue
-            owner = owners.setdefault(key, spec.id)
-            if owner != spec.id:
-                above = "at the top" if spec.parent_id is None else f"below {spec.parent_id!r}"
-                message = f"the name {spec.name!r} of {spec.id!r} is taken {above} by {owner!r}"
-                self._refuse(spec.id, "duplicate_name", message)
-
-
-def _place(spec: ClassSpec) -> tuple[str | None, str] | None:
-    """What only one active class may have: a name below a parent."""
-    return (spec.parent_id, spec.name.strip().casefold()) if spec.state is ClassState.ACTIVE else None
-
-
-def _id_flaw(class_id: str) -> tuple[ProblemCode, str] | None:
-    if not class_id.strip():
-        return "bad_id", "the class id is empty"
-    if class_id != class_id.strip() or any(unicodedata.category(char) in _NOT_IN_IDS for char in class_id):
-        return "bad_id", f"the class id {class_id!r} has spaces around it or control characters in it"
-    size = len(class_id.encode())
-    if size > MAX_ID_BYTES:
-        return "id_too_long", f"the class id {class_id[:40]!r}... has {size} bytes, more than {MAX_ID_BYTES}"
-    return None
-
-
-def _one_spacing(text: str) -> str:
-    """The path with one way of spacing, whatever was typed around the separators.
-
-    Example:
-        >>> _one_spacing(" Home>Kitchen  >Kettles")
-        'Home > Kitchen > Kettles'
-    """
-    return PATH_SEPARATOR.join(" ".join(name.split()) for name in text.split(">"))
-
-
-def spec_to_dict(spec: ClassSpec) -> dict[str, Any]:
-    """Gives a class as plain data, without what is absent; it can be imported again as a class row.
-
-    Example:
-        >>> spec_to_dict(ClassSpec("k", "Kettles", parent_id="h", synonyms=("teapot",), assignable=False))
-        {'id': 'k', 'name': 'Kettles', 'parent': 'h', 'synonyms': ['teapot'], 'label': False}
-    """
-    row: dict[str, Any] = {"id": spec.id, "name": spec.name}
-    if spec.parent_id is not None:
-        row["parent"] = spec.parent_id
-    row |= {key: list(texts) for key in _TEXTS if (texts := getattr(spec, key))}
-    if spec.vector is not None:
-        row["vector"] = list(spec.vector)
-    if spec.assignable is not None:
-        row["label"] = spec.assignable
-    if spec.state is not ClassState.ACTIVE:
-        row["state"] = spec.state.value
-    if spec.attributes:
-        row["attributes"] = dict(spec.attributes)
-    return row
-
-
-def spec_from_dict(row: Mapping[str, Any]) -> ClassSpec:
-    """Gives back the class that ``spec_to_dict`` wrote; keys that it does not write are passed over.
-
-    Raises:
-        TaxonomyError: The id or the name is missing.
-    """
-    if missing := [key for key in ("id", "name") if key not in row]:
-        message = f"a stored class has no {' and no '.join(missing)}: {dict(row)!r}"
-        raise TaxonomyError(message)
-    vector = row.get("vector")
-    texts = {key: tuple(row.get(key, ())) for key in _TEXTS}
-    return ClassSpec(
-        id=row["id"],
-        name=row["name"],
-        parent_id=row.get("parent"),
-        vector=None if vector is None else tuple(vector),
-        assignable=row.get("label"),
-        state=ClassState(row.get("state", ClassState.ACTIVE)),
-        attributes=dict(row.get("attributes", {})),
-        **texts,
-    )
+        return problems_of(self._specs, list(specs))

@@ -21,8 +21,8 @@ from nearclass.cli.app import cli, run
 from nearclass.encoders.image_presets import IMAGE_PRESETS
 from nearclass.encoders.presets import TEXT_PRESETS
 from nearclass.ingest.sources.rows import Code
-from nearclass.ingest.taxonomy import _LISTS
 from nearclass.schemas.pictures import PictureCode
+from nearclass.schemas.specs import TEXT_FIELDS
 from nearclass.schemas.taxonomy import ProblemCode
 from nearclass.settings import ENV_PREFIX, Settings
 
@@ -301,7 +301,9 @@ def test_every_preset_of_pictures_is_documented_as_it_is(name):
 def reject_codes() -> set[str]:
     """Every code that the readers and writers can give, read out of their source."""
     codes = (
-        {code.value for code in (*Code, *PictureCode)} | set(get_args(ProblemCode)) | {f"bad_{name}" for name in _LISTS}
+        {code.value for code in (*Code, *PictureCode)}
+        | set(get_args(ProblemCode))
+        | {f"bad_{name}" for name in TEXT_FIELDS}
     )
     for path in (ROOT / "ingest").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
