@@ -94,6 +94,31 @@ class ClassPictures:
         """
         return self._take(specs, self._kept(specs), folder, revision, strict=True)
 
+    def inherit(self, specs: Sequence[ClassSpec], owners: Mapping[str, str], revision: int) -> None:
+        """Store for these classes what is kept of pictures that other classes have, whose files may be gone.
+
+        Args:
+            specs: Classes, their pictures resolved.
+            owners: A class that has the picture, by its reference.
+            revision: To be noted in the rows.
+        """
+        kept = self._kept(specs)
+        wanted = {(spec.id, one): place for spec in specs for place, one in enumerate(spec.images) if one in owners}
+        missing = {key: place for key, place in wanted.items() if key not in kept}
+        ids = sorted({owners[reference] for _, reference in missing})
+        found = {
+            (row["class_id"], kept_reference(row["text"])): row
+            for row in _rows(self._store, self._place, ids, "vector")
+        }
+        rows = [
+            evidence_row(class_id, EvidenceText(EvidenceKind.PICTURE, place, row["text"]), row["vector"], revision)
+            for (class_id, reference), place in missing.items()
+            if (row := found.get((owners[reference], reference))) is not None
+        ]
+        if rows:
+            self._store.upsert(self._place.evidence, self._place.specs[self._place.evidence], rows)
+            self._store.flush(self._place.evidence)
+
     def complete(self, specs: Sequence[ClassSpec], revision: int) -> set[str]:
         """Store pictures of these classes that are missing, as far as they can be used; the ids of their classes."""
         kept = self._kept(specs)

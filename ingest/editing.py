@@ -230,7 +230,7 @@ class ClassEditor:
             # Before anything is written, so that a missing model or picture changes nothing.
             encoder = self._encoder() if text or self._spaces.text_space() else None
             images = self._images.adopted()
-            seen = self._look(accepted, images, folder, before.revision + 1)
+            seen = self._look(before, accepted, images, folder)
             added = [spec for spec in accepted if spec.id not in before]
             changed = [spec for spec in accepted if spec.id in before and (before[spec.id] != spec or spec.id in seen)]
             if added or changed:
@@ -264,13 +264,16 @@ class ClassEditor:
         return resolved(spec, known, folder, self._roots) if spec.images else ()
 
     def _look(
-        self, specs: Sequence[ClassSpec], images: "ImageEncoder | None", folder: Path | None, revision: int
+        self, before: Taxonomy, specs: Sequence[ClassSpec], images: "ImageEncoder | None", folder: Path | None
     ) -> set[str]:
         """Store what is new of the pictures of these classes; the ids of classes with other pictures than before."""
         with_pictures = [spec for spec in specs if spec.images]
         if images is None or not with_pictures:
             return set()
-        return self._class_pictures(images).take(with_pictures, folder, revision)
+        pictures = self._class_pictures(images)
+        owners = {one: spec.id for spec in before for one in spec.images}
+        pictures.inherit(with_pictures, owners, before.revision + 1)
+        return pictures.take(with_pictures, folder, before.revision + 1)
 
     def _class_pictures(self, images: "ImageEncoder") -> ClassPictures:
         place = SpaceCollections.of(self._catalog, images.space)

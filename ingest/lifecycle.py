@@ -75,7 +75,7 @@ class LivingClasses(ClassEditor):
         Args:
             class_ids: The classes that go.
             into: The class that stays.
-            evidence: Whether it gets their names as synonyms, and their synonyms, descriptions and examples.
+            evidence: Whether it gets their names as synonyms, and their synonyms, descriptions, examples and pictures.
 
         Raises:
             ClassNotFoundError: A class is not there.

@@ -44,7 +44,7 @@ def merged(taxonomy: Taxonomy, class_ids: Sequence[str], into: str, *, evidence:
 
 
 def _grown(target: ClassSpec, sources: Sequence[ClassSpec]) -> ClassSpec:
-    """A class with the texts of others; their names are synonyms."""
+    """A class with the texts and pictures of others; their names are synonyms."""
     every = [target, *sources]
     names = [*target.synonyms, *(name for spec in sources for name in (spec.name, *spec.synonyms))]
     return replace(
@@ -52,6 +52,7 @@ def _grown(target: ClassSpec, sources: Sequence[ClassSpec]) -> ClassSpec:
         synonyms=tuple(name for key, name in _by_key(names).items() if key != target.name.casefold()),
         descriptions=tuple(dict.fromkeys(text for spec in every for text in spec.descriptions)),
         examples=tuple(dict.fromkeys(text for spec in every for text in spec.examples)),
+        images=tuple(dict.fromkeys(one for spec in every for one in spec.images)),
     )
 
 

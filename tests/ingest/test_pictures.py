@@ -182,6 +182,22 @@ def test_a_picture_whose_file_is_gone_keeps_its_vector(made, photos):
     assert after["vector"] == pytest.approx(before["vector"])
 
 
+def test_the_pictures_of_a_merged_class_go_to_the_one_that_stays_even_where_their_files_are_gone(made, photos):
+    made.classes.edit("toasters", images=("blue.png",))
+    before = evidence(made, "kettles")[0]
+    (photos / "red.png").unlink()
+    earlier = made.classes.taxonomy.revision
+    made.classes.merge(["kettles"], "toasters")
+    assert [name.rpartition("/")[2] for name in made.classes.taxonomy["toasters"].images] == ["blue.png", "red.png"]
+    now = {row["text"]: row["vector"] for row in evidence(made, "toasters")}
+    assert len(now) == 2
+    np.testing.assert_array_equal(now[before["text"]], before["vector"])
+    assert len(evidence(made, "kettles")) == 1
+    made.classes.rollback(earlier)
+    assert [row["text"] for row in evidence(made, "kettles")] == [before["text"]]
+    assert len(evidence(made, "toasters")) == 1
+
+
 def test_a_catalogue_that_gets_its_encoder_of_pictures_later_builds_the_classes_then(
     catalog, photos, encoder, image_encoder
 ):
