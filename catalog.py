@@ -191,6 +191,7 @@ class Catalog:
         *,
         space: str | None = None,
         folder: str | Path | None = None,
+        base: Taxonomy | None = None,
         by: str = "",
         message: str = "",
     ) -> Change:
@@ -201,14 +202,15 @@ class Catalog:
             space: Name of a space of given vectors.
             folder: Folder of the file that they come from: their pictures are relative to it, and must be in it.
                 Without one, pictures may be anywhere, relative to the working directory.
+            base: The taxonomy that the classes were made for, if they depend on it.
             by: Who makes the change, for the log.
             message: Why.
 
         Raises:
-            TaxonomyError: A picture cannot be used; nothing was changed.
+            TaxonomyError: A picture cannot be used, or the taxonomy is not ``base``; nothing was changed.
         """
         classes = self.classes.signed(by, message)
-        change = classes.put(specs, text=space is None, folder=None if folder is None else Path(folder))
+        change = classes.put(specs, text=space is None, folder=None if folder is None else Path(folder), base=base)
         if space is not None:
             self.import_vectors(specs, space)
         return change

@@ -2,97 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from . import lifecycle
-from .changing import UNSEEN, Changing, class_row, trying_options
+from .changing import Changing, class_row, trying_options
 from .common import (
     App,
     Rows,
     class_argument,
-    end_with_rejects,
     format_option,
-    note,
     pass_app,
-    rejects_option,
-    space_option,
 )
+from .diffing import command as diff
+from .diffing import revision_option, taxonomy_at
+from .importing import command as import_
 from .lint import command as lint
 from .lint import warn_of_nearest
-
-if TYPE_CHECKING:
-    from ..catalog import Catalog
 
 __all__ = ["group"]
 
 
 @click.group("classes")
 def group() -> None:
-    """The taxonomy: import, add, list, show, edit, retire, restore, export, log, lint; rename, move, merge, split."""
+    """The taxonomy: import, export, add, edit, rename, move, merge, split, retire, restore; list, log, diff, lint."""
 
 
-@group.command("import")
-@click.argument("path")
-@click.option(
-    "--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet; else told by the file."
-)
-@space_option
-@rejects_option
-@trying_options
-@format_option
-@pass_app
-def import_(
-    app: App,
-    path: str,
-    file_format: str | None,
-    space: str | None,
-    rejects: str,
-    *,
-    changing: Changing,
-    output: str | None,
-) -> None:
-    """Add classes from a file; those that are there already are replaced if they differ.
-
-    PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`,
-    `examples` and `images`; or the Google product taxonomy as text; or Shopify's categories.txt.
-
-    Example: nearclass classes import classes.jsonl
-    """
-    from ..ingest.class_files import open_classes  # noqa: PLC0415
-    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
-
-    rejected, unseen = 0, 0
-
-    def make(catalog: Catalog) -> dict[str, Any]:
-        nonlocal rejected, unseen
-        with RejectWriter(rejects) as writer:
-            found = open_classes(path, catalog.classes.taxonomy, format=file_format)
-            for bad in found.rejects:
-                writer.write(bad)
-        change = catalog.import_classes(
-            found.specs, space=space, folder=found.folder, by=changing.by, message=changing.message
-        )
-        rejected = len(found.rejects)
-        unseen = sum(bool(spec.images) for spec in found.specs) if not catalog.sees else 0
-        return {
-            "added": len(change.added),
-            "changed": len(change.changed),
-            "unchanged": change.unchanged,
-            "implied": found.implied,
-            "rejected": rejected,
-            "classes": len(change.taxonomy),
-            "assignable": len(change.taxonomy.assignable()),
-            "revision": change.taxonomy.revision,
-        }
-
-    summary = changing.make(app, output, make, space=space)
-    if unseen:
-        note(UNSEEN.format(unseen))
-    if not summary["assignable"]:
-        note("No class can be assigned yet: all of them group others or are marked as not assignable.")
-    end_with_rejects(rejected, rejects)
+group.add_command(import_)
 
 
 @group.command()
@@ -142,15 +79,16 @@ def add(
 @group.command("list")
 @click.option("--under", metavar="CLASS", help="Only this class and what is below it.")
 @click.option("--retired", is_flag=True, help="Also classes that are retired.")
+@revision_option
 @format_option
 @pass_app
-def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> None:
+def list_(app: App, under: str | None, revision: int | None, *, retired: bool, output: str | None) -> None:
     """List classes, parents before children.
 
     Example: nearclass classes list --under Electronics
     """
     with app.open() as catalog:
-        taxonomy = catalog.classes.taxonomy
+        taxonomy = taxonomy_at(catalog, revision)
     ids = taxonomy.descendants(taxonomy.find(under).id) if under else [spec.id for spec in taxonomy]
     rows = (class_row(taxonomy[class_id], taxonomy) for class_id in ids if retired or taxonomy.is_live(class_id))
     Rows(output).write(rows, ("id", "path", "assignable"))
@@ -158,22 +96,21 @@ def list_(app: App, under: str | None, *, retired: bool, output: str | None) -> 
 
 @group.command()
 @class_argument
+@revision_option
 @format_option
 @pass_app
-def show(app: App, class_id: str, output: str | None) -> None:
+def show(app: App, class_id: str, revision: int | None, output: str | None) -> None:
     """Show one class: its texts and pictures, its children, how many items it has.
 
     Example: nearclass classes show "Electronics > Computers > Tablets"
     """
     with app.open() as catalog:
-        taxonomy = catalog.classes.taxonomy
+        taxonomy = taxonomy_at(catalog, revision)
         spec = taxonomy.find(class_id)
-        row = {
-            **class_row(spec, taxonomy),
-            "children": taxonomy.children(spec.id),
-            "items": catalog.items().count(class_id=spec.id),
-            "revision": taxonomy.revision,
-        }
+        row = {**class_row(spec, taxonomy), "children": taxonomy.children(spec.id)}
+        if revision is None:
+            row["items"] = catalog.items().count(class_id=spec.id)
+        row["revision"] = taxonomy.revision
     Rows(output).one(row)
 
 
@@ -242,9 +179,10 @@ def restore(app: App, class_id: str, *, changing: Changing, output: str | None) 
 
 
 @group.command()
+@revision_option
 @format_option
 @pass_app
-def export(app: App, output: str | None) -> None:
+def export(app: App, revision: int | None, output: str | None) -> None:
     """Write every class in the form that `classes import` reads.
 
     Example: nearclass classes export -o jsonl > classes.jsonl
@@ -252,10 +190,10 @@ def export(app: App, output: str | None) -> None:
     from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
 
     with app.open() as catalog:
-        taxonomy = catalog.classes.taxonomy
+        taxonomy = taxonomy_at(catalog, revision)
     columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "images", "label", "state")
     Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
 
 
-for one in (*lifecycle.COMMANDS, lint):
+for one in (*lifecycle.COMMANDS, diff, lint):
     group.add_command(one)

@@ -26,15 +26,16 @@ _SHOWN_CLASSES: Final = 3
 @click.option(
     "-n", "--number", "number", default=20, show_default=True, type=click.IntRange(1), help="Changes at most."
 )
+@click.option("--class", "class_id", metavar="CLASS", help="Only changes that added or replaced this class.")
 @format_option
 @pass_app
-def log(app: App, number: int, output: str | None) -> None:
+def log(app: App, number: int, class_id: str | None, output: str | None) -> None:
     """List the changes of the classes, newest first: who, when, what and why.
 
     Example: nearclass classes log -n 5
     """
     with app.open() as catalog:
-        entries = catalog.classes.log()
+        entries = catalog.classes.log(class_id)
     rows = Rows(output)
     rows.write((_entry(one, short=rows.format == "table") for one in entries[:number]), _LOG)
     if len(entries) > number:

@@ -138,7 +138,14 @@ class ClassEditor:
         return self._put_one(taxonomy, replace(taxonomy.find(class_id), **changes), "edit")
 
     @alone
-    def put(self, specs: Sequence[ClassSpec], *, text: bool = True, folder: Path | None = None) -> Change:
+    def put(
+        self,
+        specs: Sequence[ClassSpec],
+        *,
+        text: bool = True,
+        folder: Path | None = None,
+        base: Taxonomy | None = None,
+    ) -> Change:
         """Add classes, or replace those of the same id; refused ones are reported and the others go on.
 
         Args:
@@ -146,11 +153,19 @@ class ClassEditor:
             text: Whether to embed their texts; not needed in a catalogue that has given vectors only.
             folder: Folder of the file that they come from, which their pictures must be in; None where a person names
                 the pictures, relative to the working directory.
+            base: The taxonomy that the classes were made for, if they depend on it.
 
         Raises:
-            TaxonomyError: A picture cannot be used; nothing was changed.
+            TaxonomyError: A picture cannot be used, or the taxonomy is not the one they were made for any more; nothing
+                was changed.
         """
-        return self._put(self._latest(), specs, "import", text=text, folder=folder)
+        before = self._latest()
+        if base is not None and list(before) != list(base):
+            message = f"the classes were changed after revision {base.revision}, which this change started from"
+            raise TaxonomyError(
+                message, hint="Nothing was written. Look at `nearclass classes log`, then run it again."
+            )
+        return self._put(before, specs, "import", text=text, folder=folder)
 
     @alone
     def put_vectors(self, specs: Sequence[ClassSpec], space: Space) -> int:
@@ -217,11 +232,7 @@ class ClassEditor:
     ) -> Change:
         problems = [] if checked else before.check_change(specs)
         refused = {problem.index for problem in problems}
-        accepted = [
-            replace(spec, vector=None, images=self._pictures(before, spec, folder))
-            for index, spec in enumerate(specs)
-            if index not in refused
-        ]
+        accepted = self._kept(before, [spec for index, spec in enumerate(specs) if index not in refused], folder)
         differ = any(spec.id not in before or before[spec.id] != spec for spec in accepted)
         added: list[ClassSpec] = []
         changed: list[ClassSpec] = []
@@ -258,6 +269,10 @@ class ClassEditor:
         after = self._taxonomies.commit(revision, [entry])
         self._history.close([entry])
         return after
+
+    def _kept(self, before: Taxonomy, specs: Sequence[ClassSpec], folder: Path | None) -> list[ClassSpec]:
+        """Classes as they are kept: without vectors, their pictures as full paths and addresses."""
+        return [replace(spec, vector=None, images=self._pictures(before, spec, folder)) for spec in specs]
 
     def _pictures(self, before: Taxonomy, spec: ClassSpec, folder: Path | None) -> tuple[str, ...]:
         known = before[spec.id].images if spec.id in before else ()

@@ -3,15 +3,18 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 from ..errors import TaxonomyError
+from ..schemas.differences import Difference, differences
 from ..schemas.records import ClassSpec, ClassState
 from ..schemas.taxonomy import Taxonomy
 from ..store.history import Entry
 from .change import Change, Signature, alone
 from .editing import ClassEditor
 from .merging import merged, split_up
+from .versions import Version
 
 __all__ = ["LivingClasses"]
 
@@ -25,9 +28,17 @@ class LivingClasses(ClassEditor):
         one.signature = Signature(by or self.signature.by, message)
         return one
 
-    def log(self) -> list[Entry]:
-        """Every change of the classes, newest first."""
-        return self._history.entries()
+    def log(self, class_id: str | None = None) -> list[Entry]:
+        """Every change of the classes, or those that added or replaced one class, newest first.
+
+        Raises:
+            ClassNotFoundError: There is no such class.
+        """
+        if class_id is None:
+            return self._history.entries()
+        taxonomy = self.taxonomy
+        # A merged class has a history of its own.
+        return self._history.of(class_id if class_id in taxonomy else taxonomy.find(class_id).id)
 
     def at(self, revision: int) -> Taxonomy:
         """The taxonomy as it was at a revision.
@@ -36,6 +47,24 @@ class LivingClasses(ClassEditor):
             TaxonomyError: There was no such revision, or it is older than the history.
         """
         return self._history.at(self.taxonomy, revision)
+
+    def diff(self, before: int, after: int | None = None) -> list[Difference]:
+        """How the classes of one revision differ from those of another, or from those of now.
+
+        Raises:
+            TaxonomyError: There was no such revision, or it is older than the history.
+        """
+        return differences(self.at(before), self.taxonomy if after is None else self.at(after))
+
+    def diff_version(self, version: Version) -> list[Difference]:
+        """What importing a new version would change, and the classes that it does not have."""
+        taxonomy = self.taxonomy
+        folder = None if version.file.folder is None else Path(version.file.folder)
+        refused = {problem.index for problem in taxonomy.check_change(version.specs)}
+        taken = [spec for index, spec in enumerate(version.specs) if index not in refused]
+        after = taxonomy.with_changes(self._kept(taxonomy, taken, folder), taxonomy.revision)
+        left = [class_id for class_id in version.missing if after.is_live(class_id)]
+        return differences(taxonomy, after, frozenset(left))
 
     @alone
     def retire(self, class_id: str) -> ClassSpec:

@@ -10,7 +10,7 @@ from ..schemas.taxonomy import Taxonomy
 from .sources import BadRow, RawRow
 from .taxonomy import read_classes
 
-__all__ = ["merged", "part_row", "split_up"]
+__all__ = ["merged", "part_row", "redirected", "split_up"]
 
 
 def merged(taxonomy: Taxonomy, class_ids: Sequence[str], into: str, *, evidence: bool) -> list[ClassSpec]:
@@ -29,18 +29,23 @@ def merged(taxonomy: Taxonomy, class_ids: Sequence[str], into: str, *, evidence:
         if target.id in taxonomy.descendants(spec.id):
             message = f"class {spec.id!r} is {target.id!r} or above it, and cannot be merged into it"
             raise TaxonomyError(message, hint="Name the class that shall stay after --into.")
-    gone = {spec.id for spec in sources}
+    changed = redirected(taxonomy, {spec.id: target.id for spec in sources})
+    return [*changed, _grown(target, sources)] if evidence else changed
+
+
+def redirected(taxonomy: Taxonomy, leads: Mapping[str, str]) -> list[ClassSpec]:
+    """Classes that are retired and lead to others, by their ids; what is below them goes below those."""
     changed = [
-        replace(spec, state=ClassState.RETIRED, attributes={**spec.attributes, MERGED_INTO: target.id})
-        for spec in sources
+        replace(taxonomy[old], state=ClassState.RETIRED, attributes={**taxonomy[old].attributes, MERGED_INTO: new})
+        for old, new in leads.items()
     ]
     changed += [
-        replace(taxonomy[child], parent_id=target.id)
-        for spec in sources
-        for child in taxonomy.children(spec.id)
-        if child not in gone and taxonomy[child].merged_into is None
+        replace(taxonomy[child], parent_id=new)
+        for old, new in leads.items()
+        for child in taxonomy.children(old)
+        if child not in leads and taxonomy[child].merged_into is None
     ]
-    return [*changed, _grown(target, sources)] if evidence else changed
+    return changed
 
 
 def _grown(target: ClassSpec, sources: Sequence[ClassSpec]) -> ClassSpec:

@@ -9,9 +9,11 @@ import orjson
 
 from ..errors import InputError
 from ..schemas.records import Item
+from ..schemas.taxonomy import Problem
 from .sources.rows import BadRow
+from .taxonomy import ClassFile
 
-__all__ = ["RejectWriter", "refused"]
+__all__ = ["RejectWriter", "refused", "refused_class"]
 
 
 def refused(item: Item, code: str, message: str) -> BadRow:
@@ -19,6 +21,12 @@ def refused(item: Item, code: str, message: str) -> BadRow:
     row = {"id": item.id, "title": item.title, "description": item.description, "text": item.text}
     row |= {"image": item.image} if item.image else {}
     return BadRow(row, "", 0, 0, code, message)
+
+
+def refused_class(problem: Problem, file: ClassFile) -> BadRow:
+    """A class that the tree did not take, as a row that was not taken."""
+    source, line = file.lines.get(problem.class_id, ("", 0))
+    return BadRow({"id": problem.class_id}, source, line, 0, problem.code, problem.message)
 
 
 class RejectWriter:

@@ -25,6 +25,7 @@ class ClassFile:
         lines: Source and line of each class, by its id; for an implied one, of the first row that needs it.
         rejects: The rows that became no class, in the order of the file.
         implied: Number of classes that have no row of their own and stand only in the path of others.
+        named: Ids of every row that has a place, also of those that were refused.
         folder: Full path or address of the folder that the file is in, where that is known.
     """
 
@@ -32,6 +33,7 @@ class ClassFile:
     lines: dict[str, tuple[str, int]]
     rejects: list[BadRow]
     implied: int
+    named: frozenset[str] = frozenset()
     folder: str | None = None
 
 
@@ -76,6 +78,7 @@ def read_classes(rows: Iterable[RawRow | BadRow], existing: Taxonomy | None = No
         lines={spec.id: (drafts[order].row.source, drafts[order].row.line) for order, spec in kept},
         rejects=[rejects[order] for order in sorted(rejects)],
         implied=sum(spec.id in placed.implied for _, spec in kept),
+        named=frozenset(spec.id for _, spec in placed.found),
     )
 
 

@@ -131,6 +131,11 @@ class History:
         found = [_entry(one.body) for one in self._state.every(_ENTRY, after_revision=after_revision)]
         return sorted(found, key=lambda entry: (entry.revision, entry.at, entry.mark), reverse=True)
 
+    def of(self, class_id: str) -> list[Entry]:
+        """Every change that added or replaced a class, newest first."""
+        marks = {_mark(one) for one in self._state.every(_BEFORE) if class_id in _ids(one.body)}
+        return [entry for entry in self.entries() if entry.mark in marks]
+
     def at(self, now: Taxonomy, revision: int) -> Taxonomy:
         """The taxonomy as it was at a revision.
 
@@ -170,6 +175,11 @@ def _parts(before: Taxonomy, ids: Sequence[str], mark: str) -> list[Document]:
         size += length
         bodies[-1]["added" if old is None else "specs"].append(row)
     return [Document(_BEFORE, f"{mark}/{number:06d}", body, before.revision + 1) for number, body in enumerate(bodies)]
+
+
+def _ids(body: Mapping[str, Any]) -> set[str]:
+    """The classes that a document of the history is about."""
+    return {*body["added"], *(row["id"] for row in body["specs"])}
 
 
 def _mark(document: Document) -> str:

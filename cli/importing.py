@@ -1,0 +1,99 @@
+"""nearclass classes import: classes from a file, also a new version of those that are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import rich_click as click
+
+from .changing import UNSEEN, Changing, trying_options
+from .common import App, end_with_rejects, format_option, note, pass_app, rejects_option, space_option
+from .diffing import mapping_option
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+
+__all__ = ["command"]
+
+_NAMED: Final = 5
+"""Classes that a note names."""
+
+
+@click.command("import")
+@click.argument("path")
+@click.option(
+    "--format", "file_format", metavar="FORMAT", help="csv, tsv, jsonl, json, parquet; else told by the file."
+)
+@space_option
+@mapping_option
+@click.option("--retire-missing", is_flag=True, help="Retire classes that neither the file nor the mapping has.")
+@rejects_option
+@trying_options
+@format_option
+@pass_app
+def command(
+    app: App,
+    path: str,
+    file_format: str | None,
+    space: str | None,
+    mapping: str | None,
+    rejects: str,
+    *,
+    retire_missing: bool,
+    changing: Changing,
+    output: str | None,
+) -> None:
+    """Add classes from a file; those that are there already are replaced if they differ.
+
+    PATH is JSONL, CSV, TSV or Parquet with `id`, `name` and `path` or `parent`, optionally `description`, `synonyms`,
+    `examples` and `images`; or the Google product taxonomy as text; or Shopify's categories.txt. With --mapping, it is
+    a new version of the classes that are there, and old ones lead to those that took their place.
+
+    Example: nearclass classes import classes.jsonl
+    """
+    from ..ingest.class_files import open_version  # noqa: PLC0415
+    from ..ingest.rejects import RejectWriter, refused_class  # noqa: PLC0415
+
+    rejected, unseen = 0, 0
+    left: list[str] = []
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        nonlocal rejected, unseen
+        base = catalog.classes.taxonomy
+        found = open_version(path, base, mapping=mapping, retire_missing=retire_missing, format=file_format)
+        change = catalog.import_classes(
+            found.specs, space=space, folder=found.file.folder, base=base, by=changing.by, message=changing.message
+        )
+        bad = [*found.rejects, *(refused_class(problem, found.file) for problem in change.problems)]
+        with RejectWriter(rejects) as writer:
+            for one in bad:
+                writer.write(one)
+        rejected = len(bad)
+        unseen = sum(bool(spec.images) for spec in found.file.specs) if not catalog.sees else 0
+        row = {
+            "added": len(change.added),
+            "changed": len(change.changed),
+            "unchanged": change.unchanged,
+            "implied": found.file.implied,
+            "rejected": rejected,
+        }
+        if mapping is not None or retire_missing:
+            left.extend(() if retire_missing else found.missing)
+            row |= {"merged": len(found.leads), "several": len(found.several), "unknown": found.unknown}
+            row |= {"missing": len(found.missing)}
+        return {
+            **row,
+            "classes": len(change.taxonomy),
+            "assignable": len(change.taxonomy.assignable()),
+            "revision": change.taxonomy.revision,
+        }
+
+    summary = changing.make(app, output, make, space=space)
+    if unseen:
+        note(UNSEEN.format(unseen))
+    if left:
+        named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+        note(f"{len(left)} classes are in neither file nor mapping, and stay: {named}; --retire-missing retires them")
+    if not summary["assignable"]:
+        note("No class can be assigned yet: all of them group others or are marked as not assignable.")
+    end_with_rejects(rejected, rejects)
