@@ -21,7 +21,7 @@ from .encoders.tuned import Tuned, read_tuned, text_digest
 from .errors import EmptyTaxonomyError, EncoderError, UsageError
 from .ingest.labelled import Labelled
 from .learn import metrics
-from .learn.resolve import EvidenceText, evidence_texts
+from .learn.resolve import EvidenceText, evidence_texts, evidence_vectors
 from .learn.variants import VARIANTS, ClassEvidence, ClassVectors, Variant, draw_labels
 from .query.search import MirrorSearch
 from .schemas.records import Role
@@ -238,10 +238,10 @@ def _rows(
 
 
 def _evidence(encoder: TextEncoder, given: Comparison) -> list[ClassEvidence]:
-    distinct = list(dict.fromkeys(one.text for texts in given.texts for one in texts))
-    encoded = dict(zip(distinct, encoder.encode(distinct, Role.CLASS).vectors, strict=True))
+    every = (one for texts in given.texts for one in texts)
+    encoded = evidence_vectors(every, lambda texts: encoder.encode(texts, Role.CLASS).vectors)
     return [
-        ClassEvidence(class_id, tuple(one.kind for one in texts), np.stack([encoded[one.text] for one in texts]))
+        ClassEvidence(class_id, tuple(one.kind for one in texts), np.stack([encoded[one] for one in texts]))
         for class_id, texts in zip(given.class_ids, given.texts, strict=True)
     ]
 

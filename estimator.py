@@ -24,7 +24,7 @@ from .estimator_inputs import KnownClasses, known_classes, label_values, row_tex
 from .estimator_learning import Rows, Scorer, Task, fitted_temperature, learnt
 from .learn.adapt import TEMPERATURE
 from .learn.lexical import features
-from .learn.resolve import class_vector
+from .learn.resolve import class_vector, evidence_vectors
 from .schemas.records import ClassSpec, Role
 from .schemas.text import canonical
 
@@ -213,11 +213,10 @@ class NearestClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         if rows.features is None and self.encoder is None:
             made = [None if one is None else unit_rows(np.asarray([one], np.float64))[0] for one in known.vectors]
         else:
-            distinct = list(dict.fromkeys(one.text for texts in known.texts for one in texts))
-            encoded = self._embedded(distinct, Role.CLASS) if distinct else np.empty((0, 0), np.float32)
-            row = {text: place for place, text in enumerate(distinct)}
+            every = (one for texts in known.texts for one in texts)
+            encoded = evidence_vectors(every, lambda texts: self._embedded(texts, Role.CLASS))
             made = [
-                class_vector([one.kind for one in texts], encoded[[row[one.text] for one in texts]]) if texts else None
+                class_vector([one.kind for one in texts], np.stack([encoded[one] for one in texts])) if texts else None
                 for texts in known.texts
             ]
         wrong = next((len(one) for one in made if one is not None and len(one) != rows.vectors.shape[1]), None)

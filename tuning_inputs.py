@@ -15,7 +15,7 @@ from .ingest.labelled import Labelled
 from .learn.adapt import Material
 from .learn.learner import Lesson, fits, held_out, learn
 from .learn.lexical import features, profiles, strongest
-from .learn.resolve import EvidenceText, class_vector, evidence_texts
+from .learn.resolve import EvidenceText, class_vector, evidence_texts, evidence_vectors
 from .learn.thresholds import NOVEL_QUANTILE
 from .schemas.records import EvidenceKind, Item, Role
 from .schemas.taxonomy import Taxonomy
@@ -98,10 +98,10 @@ class Given:
         return np.asarray(answers == self.labels[self.held])
 
     def _class_vectors(self, encoder: Encoder) -> NDArray[np.float32]:
-        distinct = list(dict.fromkeys(one.text for texts in self.evidence for one in texts))
-        encoded = dict(zip(distinct, encoder.encode(distinct, Role.CLASS).vectors, strict=True))
+        every = (one for texts in self.evidence for one in texts)
+        encoded = evidence_vectors(every, lambda texts: encoder.encode(texts, Role.CLASS).vectors)
         made = [
-            class_vector([one.kind for one in texts], np.stack([encoded[one.text] for one in texts]))
+            class_vector([one.kind for one in texts], np.stack([encoded[one] for one in texts]))
             for texts in self.evidence
         ]
         return np.stack(made)

@@ -6,14 +6,22 @@ any point and run again, by the same process or another: it always ends in the s
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders.base import Encoder
-from ..learn.resolve import CAPTION_WEIGHTS, KIND_WEIGHTS, EvidenceText, class_vector, digest, evidence_texts
+from ..learn.resolve import (
+    CAPTION_WEIGHTS,
+    KIND_WEIGHTS,
+    EvidenceText,
+    class_vector,
+    digest,
+    evidence_texts,
+    evidence_vectors,
+)
 from ..schemas.filters import All, Compare, In
 from ..schemas.learning import LearnedClass, Learner
 from ..schemas.records import EvidenceKind, Role
@@ -156,9 +164,14 @@ def _weights(place: SpaceCollections) -> Mapping[EvidenceKind, float]:
 
 def evidence_of(store: Store, place: SpaceCollections, taxonomy: Taxonomy) -> dict[str, list[EvidenceText]]:
     """What speaks for each assignable class in a space: its texts, and in one of pictures those that are stored."""
-    kept = kept_pictures(store, place, taxonomy) if place.space.kind == "image" else {}
+    texts = {class_id: evidence_texts(taxonomy, class_id) for class_id in taxonomy.assignable()}
+    if place.space.kind != "image":
+        return texts
+    # Prompts are the forms of a name there.
+    kept = kept_pictures(store, place, taxonomy)
     return {
-        class_id: [*evidence_texts(taxonomy, class_id), *kept.get(class_id, ())] for class_id in taxonomy.assignable()
+        class_id: [*(replace(one, forms=()) for one in said), *kept.get(class_id, ())]
+        for class_id, said in texts.items()
     }
 
 
@@ -190,19 +203,17 @@ def _write_from_texts(
     placing: Placing,
 ) -> list[NDArray[np.float32]]:
     """Write evidence and class vectors; the text vectors of the classes that the learner does not know."""
-    # Parents and common synonyms recur: each text is encoded once.
-    every = [text for row in batch for text in row.texts if text.kind is not EvidenceKind.PICTURE]
-    distinct = list(dict.fromkeys(text.text for text in every))
-    encoded = dict(zip(distinct, encoder.encode(distinct, Role.CLASS).vectors, strict=True))
+    every = (text for row in batch for text in row.texts if text.kind is not EvidenceKind.PICTURE)
+    encoded = evidence_vectors(every, lambda texts: encoder.encode(texts, Role.CLASS).vectors)
     evidence: list[dict[str, Any]] = []
     texts: dict[str, NDArray[np.float32]] = {}
     pictures = _picture_vectors(store, place, batch)
     keys = set(pictures)
     for row in batch:
         words = [text for text in row.texts if text.kind is not EvidenceKind.PICTURE]
-        evidence.extend(evidence_row(row.class_id, text, encoded[text.text], revision) for text in words)
+        evidence.extend(evidence_row(row.class_id, text, encoded[text], revision) for text in words)
         shown = [pictures[evidence_key(row.class_id, text)] for text in row.texts[len(words) :]]
-        vectors = np.stack([*(encoded[text.text] for text in words), *shown])
+        vectors = np.stack([*(encoded[text] for text in words), *shown])
         texts[row.class_id] = class_vector([text.kind for text in row.texts], vectors, _weights(place))
     ids = [row.class_id for row in batch]
     keys |= {str(row["key"]) for row in evidence}

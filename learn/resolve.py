@@ -5,7 +5,7 @@ Pure computation. Every way of learning ends here or replaces what comes out of 
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,7 @@ __all__ = [
     "class_vector",
     "digest",
     "evidence_texts",
+    "evidence_vectors",
     "listed",
     "picture_level",
 ]
@@ -59,6 +60,17 @@ _PICTURE_WEIGHT: Final = 0.3
 0.5 and 1: phone photos of groceries with one web picture a class 45.9, 49.7, 50.0, 47.6, 39.2; fashion photos with one
 photo a class 62.8, 70.9, 70.2, 67.9, 64.0, with three 62.9, 72.4, 72.4, 71.4, 69.2."""
 
+_NAME_FORMS: Final = ("{name}?", "{name}, {name}", "{name} ({parent})")
+"""How a name is written besides as it is; its vector is the mean of all of them.
+
+An encoder of sentences hears chance in two bare words: which of them is the subject, whether it is a title or an order.
+What stays the same however they are written is their meaning, and the parent in brackets says which meaning. Measured
+with MiniLM, accuracy in % without and with them, by class texts alone: bank questions 62.5, 62.8; assistant requests
+69.2, 69.7; big grocery shop 33.4, 34.0; hand-labelled offers 32.2, 33.5; short grocery names 43.1, 43.2; fashion titles
+80.3, 80.9; small talk 70.2, 70.7; and after learning from unlabelled items 70.6, 70.5; 81.9, 81.8; 38.4, 38.5; 39.2,
+42.1; 45.2, 45.1; 83.5, 83.2; 93.2, 93.0. The brackets alone are worth as much by texts, and nothing after learning;
+five forms in place of three no more."""
+
 _LIST: Final = re.compile(r"[,;\n]")
 _LEAD: Final = re.compile(r"^[^,;:.]{1,40}:\s")
 _SENTENCE_END: Final = (".", "!", "?")
@@ -69,11 +81,19 @@ _LONGEST_TERM: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class EvidenceText:
-    """One text that speaks for a class, or what is kept of a picture; ``position`` counts within its kind."""
+    """One text that speaks for a class, or what is kept of a picture.
+
+    Attributes:
+        kind: What it is.
+        position: Counts within its kind.
+        text: The text, in canonical form.
+        forms: Other ways to write it, which are embedded with it; its vector is the mean.
+    """
 
     kind: EvidenceKind
     position: int
     text: str
+    forms: tuple[str, ...] = ()
 
 
 def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
@@ -82,10 +102,10 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
     A name written as an identifier, such as ``card_arrival``, is read as words.
     """
     spec = taxonomy[class_id]
-    parents = taxonomy.path(class_id)[-2:-1]
+    parents = [_words(name) for name in taxonomy.path(class_id)[-2:-1]]
     kinds: list[tuple[EvidenceKind, Sequence[str]]] = [
         (EvidenceKind.NAME, (_words(spec.name),)),
-        (EvidenceKind.PARENT, [_words(name) for name in parents]),
+        (EvidenceKind.PARENT, parents),
         (EvidenceKind.DESCRIPTION, [text for text in spec.descriptions if not listed(text)]),
         (EvidenceKind.TERM, [term for text in spec.descriptions for term in listed(text)]),
         (EvidenceKind.SYNONYM, spec.synonyms),
@@ -98,8 +118,26 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
             clean = canonical(text)
             if clean and clean not in seen:
                 seen.add(clean)
-                found.append(EvidenceText(kind, position, clean))
+                forms = _forms(clean, parents) if kind is EvidenceKind.NAME else ()
+                found.append(EvidenceText(kind, position, clean, forms))
     return found
+
+
+def evidence_vectors(
+    every: Iterable[EvidenceText], encode: Callable[[list[str]], NDArray[np.float32]]
+) -> dict[EvidenceText, NDArray[np.float32]]:
+    """The vector of each text, shape (dim,), float32 and of unit length.
+
+    Args:
+        every: The texts; parents and synonyms recur, and each way to write one is encoded once.
+        encode: Gives unit vectors of texts, shape (n, dim), float32.
+    """
+    wanted = list(dict.fromkeys(every))
+    distinct = list(dict.fromkeys(text for one in wanted for text in (one.text, *one.forms)))
+    if not distinct:
+        return {}
+    encoded = dict(zip(distinct, encode(distinct), strict=True))
+    return {one: _mean([encoded[text] for text in (one.text, *one.forms)]) for one in wanted}
 
 
 def listed(description: str) -> list[str]:
@@ -120,6 +158,21 @@ def listed(description: str) -> list[str]:
     return terms if len(terms) >= _FEWEST_TERMS and words <= _LONGEST_TERM * len(terms) else []
 
 
+def _forms(name: str, parents: Sequence[str]) -> tuple[str, ...]:
+    parent = canonical(parents[0]) if parents else ""
+    forms = [form.format(name=name, parent=parent) for form in _NAME_FORMS if parent or "{parent}" not in form]
+    return tuple(forms)
+
+
+def _mean(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean at unit length; the first one where they cancel out, and unchanged where there is one."""
+    if len(vectors) == 1:
+        return vectors[0]
+    total = np.stack(vectors).sum(axis=0, dtype=np.float64)
+    norm = float(np.linalg.norm(total))
+    return np.asarray(total / norm, np.float32) if norm > 1e-9 else vectors[0]
+
+
 def _words(name: str) -> str:
     return name if " " in name else name.replace("_", " ")
 
@@ -128,7 +181,7 @@ def digest(texts: Sequence[EvidenceText]) -> str:
     """Identity of some evidence, to see whether a stored class vector is out of date; 64 hexadecimal digits."""
     pairs = [*KIND_WEIGHTS.items(), *CAPTION_WEIGHTS.items()]
     weights = "\x1d".join(f"{kind}={weight}" for kind, weight in pairs)
-    framed = "\x1e".join(f"{one.kind}\x1f{one.position}\x1f{one.text}" for one in texts)
+    framed = "\x1e".join("\x1f".join((one.kind, str(one.position), one.text, *one.forms)) for one in texts)
     return hashlib.sha256(f"{weights}\x1c{framed}".encode("utf-8", "replace")).hexdigest()
 
 

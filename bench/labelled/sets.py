@@ -110,22 +110,20 @@ class Classes:
 def classes_of(taxonomy: "Taxonomy", vectors: Vectors) -> Classes:
     """The classes of a taxonomy that can be answered, as a catalogue makes them."""
     from nearclass.encoders.background import BACKGROUND
-    from nearclass.learn.resolve import class_vector, evidence_texts
+    from nearclass.learn.resolve import class_vector, evidence_texts, evidence_vectors
     from nearclass.learn.thresholds import NOVEL_QUANTILE
     from nearclass.schemas.records import Role
 
     ids = sorted(taxonomy.assignable())
     evidence = [evidence_texts(taxonomy, class_id) for class_id in ids]
-    distinct = list(dict.fromkeys(text.text for one in evidence for text in one))
-    encoded = dict(zip(distinct, vectors.of(distinct, Role.CLASS), strict=True))
-    made = [
-        class_vector([text.kind for text in one], np.stack([encoded[text.text] for text in one])) for one in evidence
-    ]
+    every = (text for one in evidence for text in one)
+    encoded = evidence_vectors(every, lambda texts: vectors.of(texts, Role.CLASS))
+    made = [class_vector([text.kind for text in one], np.stack([encoded[text] for text in one])) for one in evidence]
     names = [one[0].text for one in evidence]
     class_vectors = np.stack(made)
     background = vectors.of(BACKGROUND, Role.ITEM) @ class_vectors.T
     threshold = float(np.quantile(background.max(axis=1), NOVEL_QUANTILE))
-    return Classes(ids, names, evidence, np.stack([encoded[name] for name in names]), class_vectors, threshold)
+    return Classes(ids, names, evidence, vectors.of(names, Role.CLASS), class_vectors, threshold)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nearclass import ClassSpec
-from nearclass.learn.resolve import KIND_WEIGHTS, class_vector, digest, evidence_texts
+from nearclass.learn.resolve import KIND_WEIGHTS, class_vector, digest, evidence_texts, evidence_vectors
 from nearclass.schemas.records import EvidenceKind as Kind
 from nearclass.schemas.taxonomy import Taxonomy
 
@@ -60,12 +60,39 @@ def test_the_digest_changes_with_any_text_and_with_the_parent():
             base,
             (ClassSpec("h", "House"), base[1]),
             (base[0], ClassSpec("k", "Kettle", "h")),
+            (ClassSpec("h", "Home"), ClassSpec("k", "Kettles", None)),
             (base[0], ClassSpec("k", "Kettles", "h", ("d",))),
             (base[0], ClassSpec("k", "Kettles", "h", (), ("d",))),
         )
     }
-    assert len(seen) == 5
+    assert len(seen) == 6
     assert digest(evidence_texts(Taxonomy(base), "k")) == digest(evidence_texts(Taxonomy(base), "k"))
+
+
+def test_the_vector_of_a_name_is_the_mean_of_the_ways_to_write_it():
+    taxonomy = Taxonomy([ClassSpec("s", "Shoes"), ClassSpec("r", "Running", "s", ("For {name} and (parent).",))])
+    asked = []
+
+    def encode(texts):
+        asked.extend(texts)
+        return np.eye(len(texts), dtype=np.float32)
+
+    vectors = evidence_vectors(evidence_texts(taxonomy, "r") + evidence_texts(taxonomy, "s"), encode)
+    named = {(one.kind, one.text): vector for one, vector in vectors.items()}
+    names = {"Running", "Running?", "Running, Running", "Running (Shoes)", "Shoes", "Shoes?", "Shoes, Shoes"}
+    assert len(asked) == len(set(asked)), "each is encoded once"
+    assert set(asked) == {*names, "For {name} and (parent)."}
+    forms = [asked.index(one) for one in ("Running", "Running?", "Running, Running", "Running (Shoes)")]
+    np.testing.assert_allclose(named[Kind.NAME, "Running"][forms], 0.5, atol=1e-6)
+    assert named[Kind.PARENT, "Shoes"][asked.index("Shoes")] == 1.0, "a parent speaks as it is written"
+
+
+def test_ways_to_write_a_name_that_cancel_out_leave_the_name():
+    (one,) = evidence_texts(Taxonomy([ClassSpec("a", "A")]), "a")
+    x = np.array([1, 0], np.float32)
+    turned = np.stack([x, [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]]).astype(np.float32)
+    vectors = evidence_vectors([one], lambda texts: turned[: len(texts)])
+    np.testing.assert_allclose(vectors[one], x, atol=1e-6)
 
 
 def test_many_pieces_of_one_kind_weigh_as_much_as_one():
