@@ -54,6 +54,8 @@ from .tuning import TuningReport, tune
 from .tuning_inputs import stored_texts
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .encoders.image import ImageEncoder
 
 __all__ = ["Catalog", "Items"]
@@ -468,6 +470,10 @@ class Catalog:
         """Make a class of the proposal with this number, and answer the stored items anew."""
         return self._discovery(space, by, message).accept(number, name, parent=parent, id=id)
 
+    def picture(self, reference: str) -> "Image":
+        """The picture of a stored item, by the reference that is stored with it."""
+        return self._images.picture(reference)
+
     def lint(self, space: str | None = None) -> list[Finding]:
         """What may be wrong with the classes, by their texts and by where the stored items went."""
         return lint_catalog(self.store, self._live_space(space).place, self.classes.taxonomy)
@@ -523,6 +529,12 @@ class Catalog:
         encoder = self._images.chosen()
         with self._images.loader() as loader:
             yield Looking(encoder, loader)
+
+    @contextmanager
+    def writer(self) -> Iterator[ItemWriter]:
+        """What stores items chunk by chunk, for a process that goes on; one at a time, and ``flush`` ends each step."""
+        with self._looking(None) as looking:
+            yield self._writer(None, looking, lambda: None, streamed=False)
 
     def _writer(
         self, space: str | None, looking: Looking | None, first_dim: Callable[[], int | None], *, streamed: bool

@@ -11,6 +11,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
     ├── TaxonomyError                   exit 1   a change or a lookup that the tree of classes does not allow
     │   ├── ClassNotFoundError
     │   └── EmptyTaxonomyError
+    ├── ItemNotFoundError               exit 1   no stored item has this id
     ├── CalibrationError                exit 1   labels are too few, or show no threshold that keeps a precision
     ├── EncoderError                    exit 1   a model that cannot be found, loaded or run
     │   └── ModelNotFoundError
@@ -35,6 +36,7 @@ __all__ = [
     "EmptyTaxonomyError",
     "EncoderError",
     "InputError",
+    "ItemNotFoundError",
     "MismatchError",
     "ModelNotFoundError",
     "NearclassError",
@@ -109,6 +111,10 @@ class ClassNotFoundError(TaxonomyError):
 
 class EmptyTaxonomyError(TaxonomyError):
     """There is no class that an item could be assigned to."""
+
+
+class ItemNotFoundError(NearclassError):
+    """No stored item has this id."""
 
 
 class CalibrationError(NearclassError):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ModelNotFoundError, UsageError
@@ -10,6 +11,8 @@ from .settings import Settings
 from .store.spaces import Spaces, check_same
 
 if TYPE_CHECKING:  # decoders and connections that a catalogue of texts has no use for
+    from PIL.Image import Image
+
     from .encoders.image import ImageEncoder
     from .pictures.load import PictureLoader
 
@@ -110,6 +113,19 @@ class CatalogImages:
         fetcher = Fetcher(UrlPolicy.parse(settings.picture_urls), max_bytes=limits.max_bytes)
         roots = [root.expanduser() for root in settings.picture_roots]
         return PictureLoader(limits, roots=roots, anywhere=not roots, fetcher=fetcher)
+
+    def picture(self, reference: str) -> "Image":
+        """The pixels behind a stored reference: an address, an absolute path, or one from the allowed folders.
+
+        Raises:
+            PictureError: It is not there any more, or cannot be used.
+        """
+        from .pictures.load import PictureSource  # noqa: PLC0415
+
+        folders = [*(root.expanduser() for root in self._settings.picture_roots), Path()]
+        folder = next((one for one in folders if (one / reference).is_file()), folders[-1])
+        with self.loader() as loader:
+            return loader.decode(loader.read(PictureSource(reference, folder)))
 
     def _made(self, stored: Space | None) -> "ImageEncoder | None":
         with self._lock:

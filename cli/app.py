@@ -7,7 +7,22 @@ from collections.abc import Sequence
 import rich_click as click
 
 from ..errors import NearclassError
-from . import assign, calibrate, classes, config, demo, discover, doctor, evaluate, ingest, items, learn, search
+from . import (
+    assign,
+    calibrate,
+    classes,
+    config,
+    demo,
+    discover,
+    doctor,
+    evaluate,
+    ingest,
+    items,
+    key,
+    learn,
+    search,
+    serve,
+)
 from .common import App
 
 __all__ = ["cli", "run"]
@@ -45,6 +60,8 @@ cli.add_command(learn.command)
 cli.add_command(discover.command)
 cli.add_command(calibrate.command)
 cli.add_command(evaluate.command)
+cli.add_command(serve.command)
+cli.add_command(key.group)
 cli.add_command(demo.command)
 cli.add_command(doctor.command)
 cli.add_command(config.group)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..errors import NearclassError
+from ..errors import ItemNotFoundError
 from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.collections import key_of
@@ -36,7 +36,7 @@ class StoredItems:
         """Note that a person says these items belong to this class.
 
         Raises:
-            NearclassError: There is no such item.
+            ItemNotFoundError: There is no such item.
         """
         self._set_confirmed(item_ids, class_id)
 
@@ -80,7 +80,7 @@ class StoredItems:
         missing = sorted(keys[key] for key in keys if not any(key in stored for _, stored in found))
         if missing:
             message = f"no item {missing[0]!r}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-            raise NearclassError(message, hint="`nearclass items list` shows the ids.")
+            raise ItemNotFoundError(message, hint="`nearclass items list` shows the ids.")
         for rows, stored in found:
             rows.upsert([{**row, "confirmed_class": class_id} for row in stored.values()])
             rows.flush()

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NearclassError, UsageError
+from ..errors import ItemNotFoundError, UsageError
 from ..schemas.collections import ABSENT, key_of
 from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator, Scalar
 from ..schemas.taxonomy import Taxonomy
@@ -90,17 +90,41 @@ class ItemReader:
         """The item with this id.
 
         Raises:
-            NearclassError: There is none.
+            ItemNotFoundError: There is none.
         """
         rows = self._query(Compare("key", "==", key_of(item_id)), None)
         if not rows:
             message = f"no item {item_id!r}"
-            raise NearclassError(message, hint="`nearclass items list` shows the ids; `nearclass search` finds items.")
+            raise ItemNotFoundError(message, hint="`nearclass items list` and `nearclass search` find items.")
         return self._found(rows[0])
 
     def matching(self, *, where: Filter | None = None, limit: int | None = None) -> list[Found]:
         """Stored items that match, at most ``limit`` of them, sorted by their ids."""
         return sorted((self._found(row) for row in self._query(where, limit)), key=lambda item: item.id)
+
+    def page(
+        self, *, where: Filter | None = None, limit: int, after: tuple[int, str] = (0, "")
+    ) -> tuple[list[Found], tuple[int, str] | None]:
+        """The next items that match, in the order of their keys, and where the page after them begins, if there is one.
+
+        Args:
+            where: Which items.
+            limit: Items of a page, at least one.
+            after: Where the page begins: side and key that the page before gave.
+        """
+        first, last = after
+        found: list[Found] = []
+        for side, (collection, condition) in enumerate(self._sides(where)):
+            if side < first:
+                continue
+            rest: Filter = Compare("key", ">", last) if side == first else Compare("key", ">", "")
+            wanted = rest if condition is None else All([condition, rest])
+            left = limit - len(found)
+            rows = self._store.query(collection, where=wanted, fields=FOUND_FIELDS, limit=left + 1)
+            found += [self._found(row) for row in rows[:left]]
+            if len(rows) > left:
+                return found, (side, key_of(found[-1].id) if left else "")
+        return found, None
 
     def iterate(self, *, where: Filter | None = None) -> Iterator[Found]:
         """Every stored item that matches, page by page."""

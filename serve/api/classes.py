@@ -1,0 +1,190 @@
+"""/v1/classes: the classes, one by one."""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+
+from ...catalog import Catalog
+from ...errors import UsageError
+from ...ingest.sources import RawRow
+from ...ingest.taxonomy import read_classes
+from ...schemas.records import ClassSpec
+from ...schemas.taxonomy import Taxonomy
+from ..access import Admin, Caller, Reader
+from ..changing import class_row, make, tag
+from ..options import MAX_PAGE
+from ..service import Service
+from .bodies import ClassBody, ClassChanges, ImportBody
+from .common import IdempotencyKey, IfMatch, Json, Served, cursor, position, problems, router, written_once
+from .rows import ChangeRow, ClassPage, ClassRow
+
+__all__ = ["DryRun", "changed", "no_pictures", "routes"]
+
+routes = router("classes")
+
+DryRun = Annotated[bool, Query(description="Say which stored items would move, and change nothing.")]
+
+
+@routes.get("/classes", response_model=ClassPage, responses=problems(404))
+async def list_classes(
+    service: Served,
+    _: Reader,
+    under: Annotated[str | None, Query(max_length=2000, description="Only this class and what is below it.")] = None,
+    after: Annotated[str | None, Query(alias="cursor", max_length=2000)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    *,
+    retired: Annotated[bool, Query(description="Also classes that are retired.")] = False,
+) -> Json:
+    """Classes, parents before children, page by page."""
+    begin = position(after, str)
+
+    def page() -> tuple[dict[str, Any], int]:
+        taxonomy = service.catalog.classes.taxonomy
+        ids = taxonomy.descendants(taxonomy.find(under).id) if under else taxonomy.ids()
+        ids = [one for one in ids if retired or taxonomy.is_live(one)]
+        start = _after(ids, begin[0]) if begin else 0
+        shown = ids[start : start + limit]
+        assignable = frozenset(taxonomy.assignable())
+        rows = [class_row(taxonomy[one], taxonomy, assignable) for one in shown]
+        rest = cursor([shown[-1]]) if start + limit < len(ids) else None
+        return {"classes": rows, "next": rest, "revision": taxonomy.revision}, taxonomy.revision
+
+    found, revision = await service.pool.run(page)
+    return Json(found, headers={"ETag": tag(revision)})
+
+
+@routes.post("/classes", response_model=ChangeRow, status_code=201, responses=problems(404, 409, 412))
+async def add(
+    body: ClassBody,
+    request: Request,
+    service: Served,
+    caller: Admin,
+    key: IdempotencyKey = None,
+    match: IfMatch = None,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Add a class; it can be assigned when this answers."""
+
+    def change(catalog: Catalog) -> dict[str, Any]:
+        given = body.model_dump(exclude={"message"})
+        spec = catalog.classes.signed(caller.label, body.message).add(given.pop("name"), **given)
+        return _row(catalog, spec.id)
+
+    return await changed(service, request, caller, key, match, change, dry_run=dry_run, status=201)
+
+
+@routes.post("/classes/import", response_model=ChangeRow, responses=problems(404, 409, 412))
+async def import_(
+    body: ImportBody,
+    request: Request,
+    service: Served,
+    caller: Admin,
+    key: IdempotencyKey = None,
+    match: IfMatch = None,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Add classes, or replace those that are there and differ; refused rows are named, the others go on."""
+
+    def change(catalog: Catalog) -> dict[str, Any]:
+        rows = [RawRow(row, "request", number, number - 1) for number, row in enumerate(body.classes, 1)]
+        found = read_classes(rows, catalog.classes.taxonomy)
+        no_pictures(found.specs)
+        done = catalog.import_classes(found.specs, by=caller.label, message=body.message)
+        errors = [{"line": one.line, "code": one.code, "message": one.message} for one in found.rejects]
+        return {
+            "added": list(done.added),
+            "changed": list(done.changed),
+            "unchanged": done.unchanged,
+            "errors": errors,
+        }
+
+    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+
+
+@routes.get("/classes/{class_id:path}", response_model=ClassRow, responses=problems(404))
+async def show(class_id: str, service: Served, _: Reader) -> Json:
+    """A class: its texts, its children, how many items it has."""
+
+    def read() -> tuple[dict[str, Any], int]:
+        taxonomy = service.catalog.classes.taxonomy
+        spec = taxonomy.find(class_id)
+        row = class_row(spec, taxonomy, frozenset(taxonomy.assignable()))
+        items = service.catalog.items().count(class_id=spec.id)
+        more = {"children": taxonomy.children(spec.id), "items": items, "revision": taxonomy.revision}
+        return {**row, **more}, taxonomy.revision
+
+    row, revision = await service.pool.run(read)
+    return Json(row, headers={"ETag": tag(revision)})
+
+
+@routes.patch("/classes/{class_id:path}", response_model=ChangeRow, responses=problems(404, 409, 412))
+async def edit(
+    class_id: str,
+    body: ClassChanges,
+    request: Request,
+    service: Served,
+    caller: Admin,
+    key: IdempotencyKey = None,
+    match: IfMatch = None,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """Change a class; what is not named stays, an empty list clears."""
+
+    def change(catalog: Catalog) -> dict[str, Any]:
+        spec = catalog.classes.signed(caller.label, body.message).edit(class_id, **body.changes())
+        return _row(catalog, spec.id)
+
+    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+
+
+async def changed(
+    service: Service,
+    request: Request,
+    caller: Caller,
+    key: str | None,
+    match: str | None,
+    change: Callable[[Catalog], dict[str, Any]],
+    *,
+    dry_run: bool,
+    status: int = 200,
+) -> Response:
+    """The answer to a change of the classes: made, or with ``dry_run`` only tried."""
+
+    async def act() -> Json:
+        row = await service.pool.run(make, service.catalog, change, _revisions(match), dry_run=dry_run)
+        service.metrics.revision.set(service.catalog.classes.taxonomy.revision)
+        headers = {"ETag": tag(row["revision"])}
+        return Json(row, status_code=200 if dry_run else status, headers=headers)
+
+    return await written_once(service, request, caller, key, act)
+
+
+def no_pictures(specs: Iterable[ClassSpec]) -> None:
+    """Refuse pictures of classes: they would be paths, and no file of this machine is read for a caller.
+
+    Raises:
+        UsageError: A class has one.
+    """
+    if any(spec.images for spec in specs):
+        message = "pictures of classes cannot be given here"
+        raise UsageError(message, hint="Import them with `nearclass classes import`.")
+
+
+def _row(catalog: Catalog, class_id: str) -> dict[str, Any]:
+    taxonomy: Taxonomy = catalog.classes.taxonomy
+    return class_row(taxonomy[class_id], taxonomy, frozenset(taxonomy.assignable()))
+
+
+def _after(ids: list[str], class_id: str) -> int:
+    return ids.index(class_id) + 1 if class_id in ids else 0
+
+
+def _revisions(match: str | None) -> frozenset[str] | None:
+    """The ETags that a change may start from; None for any."""
+    if match is None or match.strip() == "*":
+        return None
+    return frozenset(one.strip() for one in match.split(","))

@@ -1,0 +1,159 @@
+"""Work of many requests, done together: collected for a moment, handed to one thread, split again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from .problems import Problem
+
+__all__ = ["Batcher"]
+
+_log = logging.getLogger(__name__)
+
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
+
+_END: Final = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[_Work, _Done]):
+    work: _Work
+    size: int
+    deadline: float
+    future: "asyncio.Future[_Done]"
+
+
+class Batcher(Generic[_Work, _Done]):
+    """Collects the work of concurrent requests and does it in one thread, in the order it came.
+
+    While a batch is being done the next one collects, so batches grow with the load and a single request never waits.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Sequence[_Work]], Sequence[_Done | Exception]],
+        *,
+        name: str,
+        most: int,
+        most_waiting: int,
+        wait_s: float = 0.0,
+    ) -> None:
+        """Collect for ``handle``.
+
+        Args:
+            handle: Does the work of a batch; gives for each its result or its error, in the order given.
+            name: Of the thread.
+            most: Size of a batch, in items; a larger piece of work is a batch alone.
+            most_waiting: Items that may wait.
+            wait_s: How long a batch that is not full waits for more, once there is more than one request.
+        """
+        self._handle = handle
+        self._most = most
+        self._most_waiting = most_waiting
+        self._wait_s = wait_s
+        self._queue: asyncio.Queue[_Entry[_Work, _Done] | None] = asyncio.Queue()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._task: asyncio.Task[None] | None = None
+        self._left: _Entry[_Work, _Done] | None = None
+        self.waiting = 0
+        """Items that wait."""
+
+    def start(self) -> None:
+        """Begin to take work."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Finish what has been accepted, and end the thread."""
+        if self._task is not None:
+            self._queue.put_nowait(_END)
+            await self._task
+            self._task = None
+        self._thread.shutdown(wait=True)
+
+    @property
+    def full(self) -> bool:
+        """Whether more work would be turned away."""
+        return self.waiting >= self._most_waiting
+
+    async def submit(self, work: _Work, size: int, timeout_s: float) -> _Done:
+        """The result of some work, which counts as ``size`` items and is useless after ``timeout_s``.
+
+        Raises:
+            Problem: ``overloaded``: too much is waiting, or it waited too long; the work was not done.
+        """
+        if self.full:
+            raise Problem("overloaded", f"{self.waiting} items are waiting already; nothing of this request was done")
+        loop = asyncio.get_running_loop()
+        entry: _Entry[_Work, _Done] = _Entry(work, size, time.monotonic() + timeout_s, loop.create_future())
+        self.waiting += size
+        self._queue.put_nowait(entry)
+        return await entry.future
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        busy, ended = False, False
+        while not ended:
+            batch, ended = await self._collect(busy=busy)
+            busy = len(batch) > 1
+            batch = [one for one in batch if self._in_time(one)]
+            if not batch:
+                continue
+            try:
+                done = await loop.run_in_executor(self._thread, self._handle, [one.work for one in batch])
+                pairs = list(zip(batch, done, strict=True))
+            except Exception as error:  # noqa: BLE001 - told to each of the requests
+                pairs = [(one, error) for one in batch]
+            for entry, result in pairs:
+                _settle(entry, result)
+
+    async def _collect(self, *, busy: bool) -> tuple[list[_Entry[_Work, _Done]], bool]:
+        """The next batch, and whether it is the last."""
+        first = self._left or await self._queue.get()
+        self._left = None
+        if first is _END:
+            return [], True
+        batch, size = [first], first.size
+        until = time.monotonic() + self._wait_s
+        while size < self._most:
+            entry: _Entry[_Work, _Done] | None
+            try:
+                entry = self._queue.get_nowait()
+            except asyncio.QueueEmpty:
+                left = until - time.monotonic()
+                if not busy or left <= 0:
+                    break
+                try:
+                    entry = await asyncio.wait_for(self._queue.get(), left)
+                except TimeoutError:
+                    break
+            if entry is _END:
+                return batch, True
+            if size + entry.size > self._most:
+                self._left = entry
+                break
+            batch.append(entry)
+            size += entry.size
+        return batch, False
+
+    def _in_time(self, entry: _Entry[_Work, _Done]) -> bool:
+        self.waiting -= entry.size
+        if entry.future.done():  # the caller has given up
+            return False
+        if time.monotonic() < entry.deadline:
+            return True
+        entry.future.set_exception(Problem("deadline", "the request waited too long; nothing of it was done"))
+        return False
+
+
+def _settle(entry: _Entry[_Work, _Done], result: _Done | Exception) -> None:
+    if entry.future.done():
+        return
+    if isinstance(result, Exception):
+        entry.future.set_exception(result)
+    else:
+        entry.future.set_result(result)
