@@ -178,6 +178,18 @@ async def log(service: Served, _: Reader, limit: Annotated[int, Query(ge=1, le=M
     return Json([_entry(one) for one in entries[:limit]])
 
 
+@routes.get("/taxonomy/diff", responses=problems(409))
+async def diff(
+    service: Served,
+    _: Reader,
+    before: Annotated[int, Query(alias="from", ge=0, lt=2**31, description="Revision to start from.")],
+    after: Annotated[int | None, Query(alias="to", ge=0, lt=2**31, description="By default now.")] = None,
+) -> Json:
+    """How the classes of two revisions differ."""
+    found = await service.pool.run(service.catalog.classes.diff, before, after)
+    return Json({"differences": [one.to_dict() for one in found]})
+
+
 @routes.get("/taxonomy/lint", responses=problems(409))
 async def lint(service: Served, _: Reader) -> Json:
     """What may be wrong with the classes."""
