@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ..errors import CollectionMissingError, StoreError
+from ..errors import CollectionMissingError, StoreError, StoreUnavailableError
 from ..schemas.collections import CollectionSpec
 from ..schemas.filters import Filter
 from . import reading
@@ -143,8 +143,13 @@ class Store:
             if before == alias:
                 raise StoreError(f"{alias!r} is a collection and cannot be an alias of {target!r}")
             if before is None:
-                session.write("create alias", alias, lambda c: c.create_alias(target, alias, timeout=timeout_s))
-            elif before != target:
+                try:
+                    session.write("create alias", alias, lambda c: c.create_alias(target, alias, timeout=timeout_s))
+                except StoreError:
+                    before = self.resolve(alias)  # Another process may have been faster.
+                    if before is None:
+                        raise
+            if before not in {None, target}:
                 session.write("alter alias", alias, lambda c: c.alter_alias(target, alias, timeout=timeout_s))
 
     def drop(self, name: str) -> None:
@@ -277,7 +282,14 @@ class Store:
     def _index(self, name: str) -> None:
         session = self._session
         call = partial(_ensure_index, name=name, lite=session.lite, timeout_s=session.timeout_s)
-        session.write("index", name, call)
+        try:
+            session.write("index", name, call)
+        except StoreUnavailableError:
+            raise
+        except StoreError:  # Another process may have been faster; then there is one now, and only loading is left.
+            if session.engine is not None:
+                raise
+            session.write("index", name, call)
 
 
 def _create(client: "MilvusClient", *, name: str, schema: "CollectionSchema", timeout_s: float) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from nearclass import Catalog, ClassSpec, Settings
+from nearclass import Catalog, ClassSpec, Item, Settings
 from nearclass.errors import StoreError, TaxonomyError
 from nearclass.ingest.lifecycle import LivingClasses
 from nearclass.store.history import History
@@ -78,6 +78,15 @@ def test_the_classes_of_an_earlier_revision_can_be_read(catalog):
     assert catalog.classes.at(4) == catalog.classes.taxonomy
     with pytest.raises(TaxonomyError, match="from 0 to 4"):
         catalog.classes.at(5)
+
+
+def test_an_answer_carries_the_revision_that_it_was_given_under(catalog):
+    catalog.ingest([Item("k1", title="steel kettle")])
+    catalog.classes.rename("kettles", "Jugs")
+    assert catalog.assign("steel kettle")[0].revision == 2
+    assert catalog.items().get("k1").revision == 1
+    catalog.items().reassign()
+    assert catalog.items().get("k1").revision == 2
 
 
 def test_classes_of_any_size_are_kept_in_documents_that_fit(open_catalog):
