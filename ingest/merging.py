@@ -103,7 +103,9 @@ def split_up(
     parent = spec.parent_id if retire else spec.id
     placed = [{**row, "parent": parent} if parent is not None else dict(row) for row in parts]
     rows: list[RawRow | BadRow] = [RawRow(row, "--into", number, number - 1) for number, row in enumerate(placed, 1)]
-    found = read_classes(rows, taxonomy)
+    kept = replace(spec, state=ClassState.RETIRED) if retire else replace(spec, assignable=None)
+    # A part may have the name of the class that is retired.
+    found = read_classes(rows, taxonomy.with_changes([kept], taxonomy.revision))
     if found.rejects:
         raise TaxonomyError(
             found.rejects[0].message, hint="A part is a new class: 'NAME: description', or a class row."
@@ -112,5 +114,4 @@ def split_up(
     if known := next((one for one in ids if one in taxonomy), None):
         message = f"there is a class {known!r} already"
         raise TaxonomyError(message, hint="A part is a new class; give it another name or id.")
-    kept = replace(spec, state=ClassState.RETIRED) if retire else replace(spec, assignable=None)
     return [*found.specs, *([kept] if kept != spec else [])], ids
