@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .answers import Answers
+from .backup.manifest import Manifest
+from .backup.writing import back_up
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
@@ -502,6 +504,10 @@ class Catalog:
         items = stored_texts(self.store, self._live_space(None).place.items)
         given = (self._encoders.current(), self.classes.taxonomy, list(labelled), folder, self.settings)
         return tune(*given, items=items, seed=seed, on_step=on_step)
+
+    def backup(self, folder: str | Path) -> Manifest:
+        """Write everything that the catalogue has into a new folder, for ``nearclass restore``."""
+        return back_up(self.store, self.settings.catalog, folder)
 
     def class_vectors(self, space: str | None = None) -> dict[str, NDArray[np.float32]]:
         """The stored vector, shape (dim,), of each class that may be answered, by id; of the text or a named space.

@@ -8,6 +8,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
     ├── UsageError                      exit 2   arguments that do not fit together
     ├── InputError                      exit 1   a file or stream that cannot be read as what it claims to be
     │   └── PictureError                         one picture, with a stable code for why it was not taken
+    ├── BackupError                     exit 1   a backup that cannot be written, or is not whole
     ├── TaxonomyError                   exit 1   a change or a lookup that the tree of classes does not allow
     │   ├── ClassNotFoundError
     │   └── EmptyTaxonomyError
@@ -29,6 +30,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
 from typing import ClassVar
 
 __all__ = [
+    "BackupError",
     "CalibrationError",
     "ClassNotFoundError",
     "CollectionMissingError",
@@ -99,6 +101,10 @@ class PictureError(InputError):
     def __init__(self, message: str, *, code: str = "unreadable_picture", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class BackupError(NearclassError):
+    """A backup cannot be written, or is not whole, or is none."""
 
 
 class TaxonomyError(NearclassError):

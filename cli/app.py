@@ -23,6 +23,7 @@ from . import (
     search,
     serve,
 )
+from .backup import backup, restore
 from .common import App
 
 __all__ = ["cli", "run"]
@@ -62,6 +63,8 @@ cli.add_command(calibrate.command)
 cli.add_command(evaluate.command)
 cli.add_command(serve.command)
 cli.add_command(key.group)
+cli.add_command(backup)
+cli.add_command(restore)
 cli.add_command(demo.command)
 cli.add_command(doctor.command)
 cli.add_command(config.group)

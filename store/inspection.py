@@ -39,6 +39,9 @@ _SOCKET_AGE_S: Final = 60.0
 
 _DROPPING: Final = ".dropping"
 
+_UNFINISHED_SCHEMA: Final = "schema.json.tmp"
+"""All that a collection has whose making was cut off; the engine neither knows it nor makes it anew (3.2.2)."""
+
 _HINT: Final = "copy the whole database directory before anything else; then restore a backup or load the data again"
 
 
@@ -84,7 +87,7 @@ def finish_drops(database: Path) -> None:
             fresh.replace(database / "aliases.json")
         note.unlink()
     for folder in database.glob("collections/*"):
-        if folder.is_dir() and not any(path.is_file() for path in folder.rglob("*")):
+        if folder.is_dir() and {path.name for path in folder.rglob("*") if path.is_file()} <= {_UNFINISHED_SCHEMA}:
             shutil.rmtree(folder, ignore_errors=True)
 
 

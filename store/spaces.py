@@ -35,6 +35,11 @@ _UNSETTLED: Final = "active_learner"
 _ENCODED: Final = {"text": "text_space", "image": "image_space"}
 """Kinds of spaces that a catalogue has one of, and where it remembers which."""
 
+_OLDER: Final = (
+    "With the nearclass that wrote it, run `nearclass backup FOLDER`; with this one, "
+    "`nearclass --catalog NEW restore FOLDER`, which brings it up to date."
+)
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -178,21 +183,23 @@ class Spaces:
         return self.get(name) if name else None
 
 
-def check_schema_version(version: Any, what: str) -> None:
+def check_schema_version(version: Any, what: str, *, older: str = _OLDER) -> None:
     """Refuse a layout that this nearclass does not read.
 
+    Args:
+        version: The version.
+        what: What has it, for the message.
+        older: What to do where it is older than this nearclass.
+
     Raises:
-        SchemaMismatchError: ``what`` has it; the hint says which commands lead on.
+        SchemaMismatchError: It is another one than ours.
     """
     if version == SCHEMA_VERSION:
         return
     message = f"{what} has schema version {version}, and this nearclass reads version {SCHEMA_VERSION}"
     hint = "Install the nearclass that wrote it, or a newer one: pip install --upgrade nearclass."
     if isinstance(version, int) and version < SCHEMA_VERSION:
-        hint = (
-            "With the nearclass that wrote it, run `nearclass backup FOLDER`; with this one, "
-            "`nearclass --catalog NEW restore FOLDER`, which brings it up to date."
-        )
+        hint = older
     raise SchemaMismatchError(message, hint=hint)
 
 

@@ -14,9 +14,10 @@ from ..schemas.filters import All, Compare, Filter, In
 from .names import state_collection
 from .store import Store
 
-__all__ = ["Document", "State"]
+__all__ = ["STATE_VECTOR", "Document", "State"]
 
-_VECTOR: Final = (1.0, 0.0)
+STATE_VECTOR: Final = (1.0, 0.0)
+"""What stands in the place of a vector in every document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class State:
         """Write documents, and return when they are durable."""
         if not documents:
             return
-        vector = np.asarray(_VECTOR, np.float32)
+        vector = np.asarray(STATE_VECTOR, np.float32)
         rows = [
             {
                 "key": key_of(document.kind, document.name),

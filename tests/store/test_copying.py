@@ -66,7 +66,7 @@ def answers(catalog: Catalog) -> list[Any]:
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    yield str(tmp_path / "other.db") if request.param == "lite" else request.getfixturevalue("server")
+    return str(tmp_path / "other.db") if request.param == "lite" else request.getfixturevalue("server")
 
 
 @pytest.mark.parametrize("target", ["lite", "url"], indirect=True)

@@ -556,11 +556,14 @@ def test_files_that_a_crash_left_unfinished_are_no_damage(filled: Path, spec: Co
     [file] = filled.rglob("data/*.parquet")
     file.with_name("data_999998_999999.parquet").write_bytes(b"PAR1 and then the process died")
     (filled / "collections" / "begun" / "wal").mkdir(parents=True)
+    (filled / "collections" / "named").mkdir()
+    (filled / "collections" / "named" / "schema.json.tmp").write_bytes(b"{")
     with Store.open(str(filled)) as store:
         assert store.count("c") == 20
         assert store.recovery_notes == []
         assert store.collections() == ["c"]
         store.create("begun", spec)
+        store.create("named", spec)
 
 
 @pytest.mark.parametrize("survivor", ["schema.json", "partitions"])

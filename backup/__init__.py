@@ -1,0 +1,1 @@
+"""A catalogue as a folder of Parquet files and one manifest: written from any store, restored into any other."""
