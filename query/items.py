@@ -137,7 +137,8 @@ class ItemReader:
         """The k stored items nearest to a unit vector of shape (dim,), nearest first."""
         if self._store.resolve(self._collection) is None:
             return []
-        hits = self._store.search(self._collection, vector[None, :], k, where=where, fields=FOUND_FIELDS)
+        # Strong: whoever searches may have ingested a moment ago.
+        hits = self._store.search(self._collection, vector[None, :], k, where=where, fields=FOUND_FIELDS, strong=True)
         return [self._found(hit.fields, round(hit.score, 6)) for hit in hits[0]]
 
     def count(self, where: Filter | None = None) -> int:

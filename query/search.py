@@ -4,6 +4,7 @@
 a class is the inner product, plus its bias, plus what it shares in n-grams with the text of the item, if it has one.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -29,6 +30,10 @@ _SPARE: Final = 8
 _MOST_CHECKED: Final = 256
 """Classes for one item that are scored here rather than searching wider. Measured on the embedded engine with 8,251
 classes and titles of products: 16 in the median, 140 in one item of ten; 64 took twice the time of 256."""
+
+_SETTLED_S: Final = 10.0
+"""After so long, class vectors that were there at the beginning are found without asking for strong consistency: a
+server's bounded one lags 5 s at most (``common.gracefulTime``)."""
 
 _ROUNDING: Final = 1e-5
 """Sums of the engine and of this process may differ by this much."""
@@ -187,6 +192,7 @@ class MilvusSearch:
         self._biases = biases[order]
         self._lexical = lexical.only(self._ids) if lexical else None
         self._vectors = KeptVectors(store, collection)
+        self._settled_at = time.monotonic() + _SETTLED_S
 
     def search(self, vectors: NDArray[np.float32], k: int, features: "csr_matrix | None" = None) -> ClassHits:
         """The k nearest classes of each item, of those that the engine finds."""
@@ -243,7 +249,10 @@ class MilvusSearch:
         todo = list(range(len(vectors)))
         width = min(k + _SPARE, len(self._ids))
         while todo:
-            answers = self._store.search(self._collection, vectors[todo], width, fields=("class_id", "bias"))
+            fresh = time.monotonic() < self._settled_at
+            answers = self._store.search(
+                self._collection, vectors[todo], width, fields=("class_id", "bias"), strong=fresh
+            )
             wider = []
             for row, hits in zip(todo, answers, strict=True):
                 found[row] = self._scored(hits, added[row])

@@ -315,4 +315,5 @@ def _ensure_index(client: "MilvusClient", *, name: str, lite: bool, timeout_s: f
         parameters.add_index(VECTOR, index_type="FLAT" if lite else "AUTOINDEX", metric_type="IP")
         # Waiting for it here has no deadline in the client; loading waits for it, with one.
         client.create_index(name, parameters, timeout=timeout_s, sync=False)
-    client.load_collection(name, timeout=timeout_s)
+    # A server takes 3 s (measured on 2.3.5), several collections at a time: the first call that reads one waits for it.
+    client.load_collection(name, timeout=timeout_s, _async=not lite)

@@ -151,6 +151,12 @@ SHOP = (
 )
 
 
+@pytest.fixture(scope="session")
+def shop_classes():
+    """Thirteen classes, nine of them leaves."""
+    return SHOP
+
+
 @pytest.fixture
 def shop():
     """Thirteen classes, nine of them leaves."""
