@@ -336,15 +336,30 @@ class Catalog:
             before: The taxonomy that they were answered under, for its names; by default that of now.
             space: Name of a space of given vectors; by default texts and pictures.
         """
-        draft = self if isinstance(self.store, DraftStore) else self.draft()
-        items = draft.items(space)
-        return preview(items.reader, before or self.classes.taxonomy, items.reassign())
+        items = self.items(space)
+        return preview(items.count(), before or self.classes.taxonomy, items.stored.foresee())
+
+    def reassign(self, before: Taxonomy | None = None, *, space: str | None = None) -> Preview:
+        """Answer stored items anew under the classes as they are now, and say what changed; arguments as ``preview``.
+
+        Only items whose answer is another one are written. It may be cut off and run again.
+        """
+        items = self.items(space)
+        renewed = items.stored.renew()
+        return preview(items.count(), before or self.classes.taxonomy, renewed)
 
     def stale_items(self) -> int:
-        """How many stored items were assigned before the latest change of the taxonomy."""
-        stale = Compare("revision", "<", self.classes.taxonomy.revision)
+        """How many stored items have not been answered since the latest change of the taxonomy."""
+        return sum(self.stale_spaces().values())
+
+    def stale_spaces(self) -> dict[str | None, int]:
+        """The same by space, where there are any: None for texts and pictures, else the name of given vectors."""
+        revision = self.classes.taxonomy.revision
         given = [space.name for space in self._spaces.every() if space.kind == "precomputed"]
-        return sum(self.items(name).reader.count(stale) for name in (None, *given))
+        stale = Compare("revision", "<", revision)
+        behind = [name for name in (None, *given) if self._live_space(name).answered.revision() < revision]
+        counts = {name: self.items(name).reader.count(stale) for name in behind}
+        return {name: count for name, count in counts.items() if count}
 
     def search(
         self,
@@ -518,8 +533,9 @@ class Catalog:
         if self.store.resolve(place.classes) is None:
             return {}
         answerable = frozenset(self.classes.taxonomy.assignable())
-        pages = self.store.scan(place.classes, fields=("class_id", "vector"))
-        return {row["class_id"]: row["vector"] for page in pages for row in page if row["class_id"] in answerable}
+        pages = self.store.columns(place.classes, fields=("class_id", "vector"))
+        rows = (row for page in pages for row in zip(page["class_id"], page["vector"], strict=True))
+        return {class_id: vector for class_id, vector in rows if class_id in answerable}
 
     def warm_up(self) -> None:
         """Load the model now, where a text space is in use, so that the first answer is as quick as the next."""

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from ..schemas.records import ClassSpec
     from ..schemas.taxonomy import Taxonomy
 
-__all__ = ["UNSEEN", "Changing", "changing_options", "class_row", "trying_options"]
+__all__ = ["CONFLICTS", "UNSEEN", "Changing", "changing_options", "class_row", "trying_options"]
 
 UNSEEN: Final = "pictures of {} classes are kept and not looked at: NEARCLASS_IMAGE_ENCODER is not set"
 
-_SOON: Final = 2_000
-"""So many stored items are answered in memory after each change, which takes about a second."""
+CONFLICTS: Final = "{} confirmed items would be answered otherwise, and stay; `-o json` names them"
 
-_STALE: Final = "{} stored items were assigned before this change; `nearclass items reassign` answers them anew."
+_AT_ONCE: Final = 100_000
+"""Up to so many items stored on a server are answered anew by the change itself; reading more takes minutes."""
+
+_LEFT: Final = "{} stored items were assigned before this change; `nearclass items reassign` answers them anew."
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Changing:
     by: str
     message: str
     dry_run: bool
+    reassign: bool | None
 
     def one(
         self,
@@ -60,14 +63,40 @@ class Changing:
     def make(
         self, app: App, output: str | None, change: Callable[[Catalog], dict[str, Any]], *, space: str | None = None
     ) -> dict[str, Any]:
-        """Make a change, print the row that it gives, which is returned, and say what it means for stored items."""
+        """Make a change, print the row that it gives, which is returned, and what it means for stored items."""
         with app.open() as catalog:
+            rows = Rows(output)
             if self.dry_run:
-                return _tried(catalog, Rows(output), change, space)
+                return _tried(catalog, rows, change, space)
+            before = catalog.classes.taxonomy
             row = change(catalog)
-            Rows(output).one(row)
-            _note_answers(catalog, space)
+            if rows.format not in {"json", "jsonl"}:  # the class is live; its items may take a while
+                rows.one(row)
+            found = self._settled(catalog, before)
+            if rows.format == "table":
+                for one in found.values():
+                    _table(rows, one)
+            elif rows.format != "csv":
+                given = {name: one for name, one in found.items() if name is not None}
+                rows.one({**row, "moved": found.get(None), **({"moved_in": given} if given else {})})
         return row
+
+    def _settled(self, catalog: Catalog, before: Taxonomy) -> dict[str | None, dict[str, Any]]:
+        """Answer stored items anew where that was asked for or is soon done; what changed, by space."""
+        stale = catalog.stale_spaces()
+        count = sum(stale.values())
+        wanted = catalog.store.embedded or count <= _AT_ONCE if self.reassign is None else self.reassign
+        if count and not wanted:
+            note(_LEFT.format(count))
+        if not wanted:
+            return {}
+        found = {space: catalog.reassign(before, space=space).to_dict() for space in stale}
+        conflicts = sum(len(one["conflicts"]) for one in found.values())
+        if count:
+            note(f"{sum(one['changed'] for one in found.values())} of {count} stored items have another answer now")
+        if conflicts:
+            note(CONFLICTS.format(conflicts))
+        return found
 
 
 def _tried(
@@ -79,34 +108,27 @@ def _tried(
     row = change(draft)
     found = draft.preview(before, space=space).to_dict()
     if rows.format == "table":
-        moves, losing, conflicts = (found.pop(name) for name in ("moves", "losing", "conflicts"))
-        rows.one({**found, "conflicts": len(conflicts)})
-        write_moves(rows, moves, "Items whose answer changes")
-        if losing:
-            rows.write(losing, ("path", "items"), title="Classes that lose most")
+        _table(rows, found)
     else:
         rows.one({"change": row, **found})
-    note("nothing was changed; without --dry-run it is, and `nearclass items reassign` then moves the items")
+    note("nothing was changed; without --dry-run it is, and these items move")
     return row
 
 
-def _note_answers(catalog: Catalog, space: str | None) -> None:
-    """Say how many stored items have older answers, and where that is soon found out, how many would change."""
-    stale = catalog.stale_items()
-    if not stale:
-        return
-    text = _STALE.format(stale)
-    if stale <= _SOON:
-        text += f" {catalog.preview(space=space).changed} of them would change."
-    note(text)
+def _table(rows: Rows, found: dict[str, Any]) -> None:
+    moves, losing, conflicts = (found[name] for name in ("moves", "losing", "conflicts"))
+    rows.one({"items": found["items"], "changed": found["changed"], "conflicts": len(conflicts)})
+    write_moves(rows, moves, "Items whose answer changes")
+    if losing:
+        rows.write(losing, ("path", "items"), title="Classes that lose most")
 
 
 def changing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--by`` and ``--message``, which come as one ``changing``."""
 
     @functools.wraps(command)
-    def collected(*args: Any, dry_run: bool = False, **options: Any) -> Any:
-        changing = Changing(options.pop("by"), options.pop("message"), dry_run)
+    def collected(*args: Any, dry_run: bool = False, reassign: bool | None = None, **options: Any) -> Any:
+        changing = Changing(options.pop("by"), options.pop("message"), dry_run, reassign)
         return command(*args, changing=changing, **options)
 
     added = (
@@ -117,9 +139,14 @@ def changing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def trying_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--dry-run`` to those of ``changing_options``."""
+    """Add ``--dry-run`` and ``--reassign`` to those of ``changing_options``."""
+    command = click.option(
+        "--reassign/--no-reassign",
+        default=None,
+        help="Whether stored items are answered anew at once; by default not where a server has over 100,000 to do.",
+    )(changing_options(command))
     text = "Say which stored items would move, and change nothing."
-    return click.option("--dry-run", is_flag=True, help=text)(changing_options(command))
+    return click.option("--dry-run", is_flag=True, help=text)(command)
 
 
 def class_row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:

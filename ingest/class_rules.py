@@ -19,7 +19,6 @@ from ..learn.thresholds import (
     rules_between_classes,
 )
 from ..query.lexical import LexicalReader
-from ..schemas.filters import In
 from ..schemas.records import Role
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
@@ -56,22 +55,32 @@ def write_rules(
 ) -> None:
     """Measure the thresholds of a space on its stored class vectors, and keep them; nothing without a class."""
     sample = class_ids[:: -(-len(class_ids) // _RULE_SAMPLE)] if class_ids else ()
-    rows = store.query(place.classes, where=In("class_id", list(sample)), fields=("class_id", "bias", "vector"))
-    if not rows:
+    found = _class_vectors(store, place)
+    ids = [class_id for class_id in sample if class_id in found]
+    if not ids:
         return
-    vectors = np.stack([row["vector"] for row in rows])
+    vectors = np.stack([found[class_id][0] for class_id in ids])
     if encoder is None:
         rules = rules_between_classes(vectors)
     else:
         unrelated = unrelated_vectors(encoder)
         scores = unrelated @ vectors.T
-        scores += np.asarray([row["bias"] for row in rows], np.float32)
+        scores += np.asarray([found[class_id][1] for class_id in ids], np.float32)
         learned = Learned(store, state, place)
         lexical = LexicalReader(learned).read(taxonomy) if place.space.kind == "text" else None
         if lexical is not None:
-            scores += lexical.only([row["class_id"] for row in rows]).scores(features(BACKGROUND)).toarray()
+            scores += lexical.only(ids).scores(features(BACKGROUND)).toarray()
         rules = _encoded_rules(learned, unrelated, scores, pictures=place.space.kind == "image")
     state.put(Document(RULES, place.space.name, {**rules.to_dict(), "made_of": made_of}))
+
+
+def _class_vectors(store: Store, place: SpaceCollections) -> dict[str, tuple[NDArray[np.float32], float]]:
+    """Vector, shape (dim,), and bias of each class."""
+    return {
+        class_id: (vector, bias)
+        for page in store.columns(place.classes, fields=("class_id", "bias", "vector"))
+        for class_id, vector, bias in zip(page["class_id"], page["vector"], page["bias"], strict=True)
+    }
 
 
 def unrelated_vectors(encoder: Encoder) -> NDArray[np.float32]:

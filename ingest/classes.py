@@ -61,15 +61,15 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
     """
     place.ensure(store)
     stored = {
-        row["class_id"]: row["digest"]
-        for page in store.scan(place.classes, fields=("class_id", "digest"))
-        for row in page
+        class_id: digest
+        for page in store.columns(place.classes, fields=("class_id", "digest"))
+        for class_id, digest in zip(page["class_id"], page["digest"], strict=True)
     }
     learned = Learned(store, state, place)
-    version = learned.active_version()
-    wanted = given_rows(store, place, taxonomy)
-    if encoder is not None:
-        wanted = _described(store, state, place, taxonomy, version, encoder)
+    if encoder is None:
+        wanted = given_rows(store, place, taxonomy)
+    else:
+        wanted = _described(store, state, place, taxonomy, learned.active_version(), encoder)
     todo = [row for row in wanted.values() if stored.get(row.class_id) != row.digest]
     gone = sorted(stored.keys() - wanted.keys())
     if encoder is None:

@@ -54,8 +54,8 @@ def given_rows(store: Store, place: SpaceCollections, taxonomy: Taxonomy) -> dic
     """The rows that class vectors are to have, by class: those of stored given vectors."""
     assignable = set(taxonomy.assignable())
     return {
-        row["class_id"]: WantedRow(row["class_id"], hashlib.sha256(row["vector"].tobytes()).hexdigest(), "", ())
-        for page in store.scan(place.evidence, fields=("class_id", "vector"))
-        for row in page
-        if row["class_id"] in assignable
+        class_id: WantedRow(class_id, hashlib.sha256(vector.tobytes()).hexdigest(), "", ())
+        for page in store.columns(place.evidence, fields=("class_id", "vector"))
+        for class_id, vector in zip(page["class_id"], page["vector"], strict=True)
+        if class_id in assignable
     }

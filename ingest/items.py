@@ -18,6 +18,7 @@ from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 from .item_rows import ItemRows, decision_fields, half, row_of, stored_text
 from .pending import ChunkResult, Pending, Refusal, prepare
+from .renewal import stays
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder
@@ -63,6 +64,7 @@ class ItemWriter:
         self._looking = looking
         self._now_ms = now_ms
         self._rows = ItemRows(store, live.place)
+        self._answered = live.answered
         image = self._pair.image if self._pair else None
         self._pictures = ItemRows(store, image.place) if image else None
 
@@ -89,19 +91,28 @@ class ItemWriter:
         seen = self._pictures.stored(keys) if self._pictures else {}
         pending = self._look(pending, seen, result)
         revision = self._live.assigner().taxonomy.revision
-        fresh, known = _sorted(pending, old, seen, revision, result)
+        fresh, stale = _sorted(pending, old, seen, revision, result)
+        stale = stale if stale and self._answered.revision() < revision else []
+        result.reassigned = len(stale)
         self._embed([one for one in fresh if one.content_hash and one.vector is None], old, result)
-        self._recall([*fresh, *known])
-        self._write([*fresh, *known], old, seen)
+        self._recall(fresh)
+        self._write(fresh, old, seen)
+        again = [one.key for one in stale]
+        # Whoever answers all stored items anew after a change may have passed these before they were here.
+        if self._live.moved_on(revision):
+            again += [one.key for one in fresh]
+        self.reassign(again)
         return result
 
-    def reassign(self, keys: Sequence[str]) -> list[tuple[str, str, Assignment]]:
-        """Answer stored items anew from their stored vectors: the class and the decision before, and the answer."""
+    def reassign(self, keys: Sequence[str]) -> None:
+        """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it."""
+        if not keys:
+            return
         texts = self._rows.whole(keys)
         pictures = self._pictures.whole(keys) if self._pictures else {}
         rows = [texts.get(key) or pictures[key] for key in keys if key in texts or key in pictures]
         there = [row["key"] for row in rows]
-        answers, _ = self._answers(
+        answers, taxonomy = self._answers(
             [row["item_id"] for row in rows],
             [texts[key]["vector"] if key in texts else None for key in there],
             [pictures[key]["vector"] if key in pictures else None for key in there],
@@ -109,21 +120,15 @@ class ItemWriter:
             [stored_text(row) for row in rows],
         )
         now = self._now_ms()
-        for side, stored in ((self._rows, texts), (self._pictures, pictures)):
-            if side is not None:
-                pairs = zip(there, answers, strict=True)
-                side.upsert(
-                    [
-                        {**stored[key], **decision_fields(answer), "updated_at": now}
-                        for key, answer in pairs
-                        if key in stored
-                    ]
-                )
-        return [
-            (row["class_id"], row["decision"], answer)
+        fields = {
+            row["key"]: {**decision_fields(answer, taxonomy.revision), "updated_at": now}
             for row, answer in zip(rows, answers, strict=True)
-            if answer is not None
-        ]
+            if not stays(taxonomy, row["confirmed_class"], row["class_id"], (answer.class_id if answer else "") or "")
+        }
+        # The text row last: where there is one, it says whether an item has its answer.
+        if self._pictures is not None:
+            self._pictures.upsert([{**row, **fields[key]} for key, row in pictures.items() if key in fields])
+        self._rows.upsert([{**row, **fields[key]} for key, row in texts.items() if key in fields])
 
     def flush(self) -> None:
         """Return when everything written so far is durable."""
@@ -243,7 +248,7 @@ def _sorted(
     revision: int,
     result: ChunkResult,
 ) -> tuple[list[Pending], list[Pending]]:
-    """The items that have to be written, and those that have to be answered anew; counted in ``result``.
+    """The items that have to be written, and those with an answer older than ``revision``; counted in ``result``.
 
     An item is as it was if each space that it belongs in has its row, with the same content, and no other has one.
     """
@@ -268,6 +273,5 @@ def _sorted(
             result.unchanged += 1
             if any(row["revision"] != revision for row in there):
                 stale.append(one)
-                result.reassigned += 1
         one.confirmed = one.confirmed or confirmed
     return fresh, stale

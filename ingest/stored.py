@@ -1,17 +1,20 @@
 """Changes to items that are stored: confirm, delete, answer anew."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from ..errors import ItemNotFoundError
 from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.collections import key_of
-from ..schemas.filters import Compare, Filter, In
+from ..schemas.filters import In
 from ..schemas.records import Assignment
+from ..schemas.taxonomy import Taxonomy
 from ..store import Store
-from .item_rows import ItemRows
+from .item_rows import ItemRows, decision_fields
 from .items import ItemWriter
+from .renewal import Renewal, Renewed, stays
 
 __all__ = ["StoredItems"]
 
@@ -41,8 +44,11 @@ class StoredItems:
         self._set_confirmed(item_ids, class_id)
 
     def unconfirm(self, item_ids: Sequence[str]) -> None:
-        """Take a confirmation back."""
+        """Take a confirmation back; the items are answered anew, since some may have stayed only for it."""
         self._set_confirmed(item_ids, "")
+        writer = ItemWriter(self._store, self._live, None, pair=self._pair)
+        writer.reassign([key_of(item_id) for item_id in item_ids])
+        writer.flush()
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """Remove items; how many of them there were."""
@@ -59,20 +65,51 @@ class StoredItems:
 
         Returns:
             For each item whose answer is another one now: the class it had before (empty for none) and the answer.
+            Those that a person confirmed and that stay for that reason are not among them.
         """
-        keys = self._stale_keys()
-        if not keys:
+        moved = (one for one in self.renew(on_page) if one.moved and not one.conflict)
+        return [(one.before, one.answer) for one in moved if one.answer is not None]
+
+    def renew(self, on_page: Callable[[int], None] = lambda _: None) -> list[Renewed]:
+        """Answer anew as ``reassign``; the items that are written, and those that stay although answered otherwise.
+
+        Only items with another answer are written. Cut off at any point it may be run again: what was written is not
+        found different any more, and that all is done is noted last.
+        """
+        renewal = Renewal(self._store, self._live, self._pair)
+        revision = renewal.taxonomy.revision
+        if self._live.answered.revision() >= revision:
             return []
-        writer = ItemWriter(self._store, self._live, None, pair=self._pair)
-        moved: list[tuple[str, Assignment]] = []
+        sides = self._there()
+        found: list[Renewed] = []
+        for page in renewal.pages():
+            changed = {one.key: one for one in page.renewed if not one.conflict}
+            for rows in reversed(sides):  # the text decides whether an item is done: its row is the last
+                self._rewrite(rows, changed, renewal.taxonomy)
+            found += page.renewed
+            on_page(page.items)
+        for rows in sides:
+            rows.flush()
+        self._live.answered.reach(revision)
+        return found
+
+    def foresee(self) -> list[Renewed]:
+        """The same without writing anything."""
+        pages = Renewal(self._store, self._live, self._pair).pages()
+        return [one for page in pages for one in page.renewed]
+
+    def _rewrite(self, rows: ItemRows, changed: Mapping[str, Renewed], taxonomy: Taxonomy) -> None:
+        """Write new answers into those rows that are still what they were given for."""
+        now, keys = time.time_ns() // 1_000_000, list(changed)
         for start in range(0, len(keys), _PAGE):
-            page = keys[start : start + _PAGE]
-            for class_id, decision, answer in writer.reassign(page):
-                if (class_id, decision) != (answer.class_id or "", answer.decision.value):
-                    moved.append((class_id, answer))
-            on_page(len(page))
-        writer.flush()
-        return moved
+            stored = rows.whole(keys[start : start + _PAGE])
+            rows.upsert(
+                [
+                    {**row, **decision_fields(changed[key].answer, taxonomy.revision), "updated_at": now}
+                    for key, row in stored.items()
+                    if _as_judged(row, changed[key], taxonomy)
+                ]
+            )
 
     def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
         keys = {key_of(item_id): item_id for item_id in item_ids}
@@ -85,12 +122,13 @@ class StoredItems:
             rows.upsert([{**row, "confirmed_class": class_id} for row in stored.values()])
             rows.flush()
 
-    def _stale_keys(self) -> list[str]:
-        """Keys of items with an answer older than the taxonomy, each once."""
-        stale: Filter = Compare("revision", "<", self._live.assigner().taxonomy.revision)
-        queries = (self._store.query(rows.place.items, where=stale, fields=("key",)) for rows in self._there())
-        return list(dict.fromkeys(row["key"] for found in queries for row in found))
-
     def _there(self) -> list[ItemRows]:
         """The collections of items that have been made."""
         return [ItemRows(self._store, place) for place in self._places if self._store.resolve(place.items) is not None]
+
+
+def _as_judged(row: Mapping[str, Any], one: Renewed, taxonomy: Taxonomy) -> bool:
+    """Whether a row may get the answer; somebody else may have written or confirmed it since it was judged."""
+    now = (one.answer.class_id if one.answer else None) or ""
+    answered = row["class_id"] == one.before and row["revision"] < taxonomy.revision
+    return answered and not stays(taxonomy, row["confirmed_class"], one.before, now)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .ngrams import counts
 from .resolve import EvidenceText
 
-if TYPE_CHECKING:  # scipy and scikit-learn take a second to import: only what assigns pays for them
+if TYPE_CHECKING:  # scipy takes a third of a second to import
     from scipy.sparse import csr_matrix
 
 __all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "strongest", "weighted"]
@@ -23,10 +24,6 @@ COLUMNS: Final = 2**18
 
 ITEM_CHARS: Final = 2000
 """Characters of an item that are read; encoders read about as many. Whole articles would cost more than embedding."""
-
-_NGRAMS: Final = (3, 5)
-"""Characters of an n-gram, within words and their borders: short enough for inflections, long enough to be rare.
-Measured by ``bench/accuracy.py``, as are the formulas below."""
 
 _LENGTH_POWER: Final = 0.5
 """Profiles are divided by this power of their length: 1 would favour classes of few words, 0 those of many. Half was
@@ -139,20 +136,7 @@ def strongest(found: "csr_matrix", weights: "csr_matrix") -> "csr_matrix":
 
 
 def _log_counts(texts: Sequence[str]) -> "csr_matrix":
-    from scipy.sparse import csr_matrix  # noqa: PLC0415 - see above
-    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415 - see above
-
-    if not texts:
-        return csr_matrix((0, COLUMNS), dtype=np.float32)
-    hashing = HashingVectorizer(
-        analyzer="char_wb",
-        ngram_range=_NGRAMS,
-        n_features=COLUMNS,
-        norm=None,
-        alternate_sign=False,
-        dtype=np.float32,
-    )
-    found = hashing.transform(texts).tocsr()
+    found = counts(texts, COLUMNS)
     np.log(found.data, out=found.data)
     found.data += 1
     return found

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -71,6 +72,9 @@ with MiniLM, accuracy in % without and with them, by class texts alone: bank que
 42.1; 45.2, 45.1; 83.5, 83.2; 93.2, 93.0. The brackets alone are worth as much by texts, and nothing after learning;
 five forms in place of three no more."""
 
+_KEPT_CLASSES: Final = 32_768
+"""Classes whose texts are kept: a change of one class asks three times for those of all."""
+
 _LIST: Final = re.compile(r"[,;\n]")
 _LEAD: Final = re.compile(r"^[^,;:.]{1,40}:\s")
 _SENTENCE_END: Final = (".", "!", "?")
@@ -102,14 +106,23 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
     A name written as an identifier, such as ``card_arrival``, is read as words.
     """
     spec = taxonomy[class_id]
-    parents = [_words(name) for name in taxonomy.path(class_id)[-2:-1]]
+    names = taxonomy.path(class_id)[-2:]
+    return list(_spoken(names, tuple(spec.descriptions), tuple(spec.synonyms), tuple(spec.examples)))
+
+
+@lru_cache(_KEPT_CLASSES)
+def _spoken(
+    names: tuple[str, ...], descriptions: tuple[str, ...], synonyms: tuple[str, ...], examples: tuple[str, ...]
+) -> tuple[EvidenceText, ...]:
+    """The texts of a class with this name, after that of its parent if it has one."""
+    parents = [_words(name) for name in names[:-1]]
     kinds: list[tuple[EvidenceKind, Sequence[str]]] = [
-        (EvidenceKind.NAME, (_words(spec.name),)),
+        (EvidenceKind.NAME, [_words(names[-1])]),
         (EvidenceKind.PARENT, parents),
-        (EvidenceKind.DESCRIPTION, [text for text in spec.descriptions if not listed(text)]),
-        (EvidenceKind.TERM, [term for text in spec.descriptions for term in listed(text)]),
-        (EvidenceKind.SYNONYM, spec.synonyms),
-        (EvidenceKind.EXAMPLE, spec.examples),
+        (EvidenceKind.DESCRIPTION, [text for text in descriptions if not listed(text)]),
+        (EvidenceKind.TERM, [term for text in descriptions for term in listed(text)]),
+        (EvidenceKind.SYNONYM, synonyms),
+        (EvidenceKind.EXAMPLE, examples),
     ]
     found: list[EvidenceText] = []
     seen: set[str] = set()
@@ -120,7 +133,7 @@ def evidence_texts(taxonomy: Taxonomy, class_id: str) -> list[EvidenceText]:
                 seen.add(clean)
                 forms = _forms(clean, parents) if kind is EvidenceKind.NAME else ()
                 found.append(EvidenceText(kind, position, clean, forms))
-    return found
+    return tuple(found)
 
 
 def evidence_vectors(

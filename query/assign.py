@@ -19,10 +19,35 @@ from .decide import CalibratedDecider, Verdict, decide
 from .explain import EvidenceReader
 from .search import ClassSearch
 
-__all__ = ["STALE_SPARE", "Assigner"]
+__all__ = ["STALE_SPARE", "Assigner", "Judgement"]
 
 STALE_SPARE = 4
 """Candidates beyond k, in case some were retired by another process a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is decided on an item, and what from.
+
+    Attributes:
+        ranked: Answerable classes with their scores, best first, at least one.
+        verdict: The decision.
+        fit: How well any class fits.
+    """
+
+    ranked: Sequence[tuple[str, float]]
+    verdict: Verdict
+    fit: float
+
+    @property
+    def score(self) -> float:
+        """Score of the best candidate, as answers give it."""
+        return round(self.ranked[0][1], 6)
+
+    @property
+    def margin(self) -> float | None:
+        """What it has more than the next one; None where it is alone."""
+        return round(self.ranked[0][1] - self.ranked[1][1], 6) if len(self.ranked) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,19 @@ class Assigner:
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
         """
+        judged = self.judge(ids, vectors, texts=texts, k=k)
+        best = [one.ranked[0][0] for one in judged]
+        evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(judged)
+        return [self.answer(*one, k=k) for one in zip(ids, judged, evidence, truncated, strict=True)]
+
+    def judge(
+        self, ids: Sequence[str], vectors: NDArray[np.float32], *, texts: Sequence[str] | None = None, k: int = 5
+    ) -> list[Judgement]:
+        """What is decided on each item, in the order given, without the words around it; arguments as ``assign``.
+
+        Raises:
+            EmptyTaxonomyError: There is no class that could be answered.
+        """
         self.check()
         if not ids:
             return []
@@ -93,35 +131,18 @@ class Assigner:
             self._live(class_ids, scores)
             for class_ids, scores in zip(hits.class_ids, hits.scores.tolist(), strict=True)
         ]
-        best = [pairs[0][0] if pairs else None for pairs in ranked]
-        evidence = self.evidence.nearest(best, vectors) if explain else [()] * len(ranked)
         self._check_found(ids, ranked)
         best_scores = np.asarray([pairs[0][1] for pairs in ranked], np.float32)
-        return self.answers(ids, ranked, self.fits(vectors, best_scores).tolist(), evidence, truncated, k=k)
+        return self.judgements(ranked, self.fits(vectors, best_scores).tolist())
 
-    def answers(
-        self,
-        ids: Sequence[str],
-        ranked: Sequence[Sequence[tuple[str, float]]],
-        fits: Sequence[float],
-        evidence: Sequence[tuple[Evidence, ...]],
-        truncated: Sequence[bool],
-        *,
-        k: int,
-    ) -> list[Assignment]:
-        """The answer for each item whose candidates are known, in the order given.
+    def judgements(self, ranked: Sequence[Sequence[tuple[str, float]]], fits: Sequence[float]) -> list[Judgement]:
+        """What is decided on each item whose candidates are known, in the order given.
 
         Args:
-            ids: Ids of the items.
             ranked: Answerable classes of each with their scores, best first, at least one.
             fits: How well any class fits each.
-            evidence: What speaks for the best candidate of each.
-            truncated: Whether their texts were cut.
-            k: How many candidates to name.
         """
-        verdicts = self._decide(ranked, fits)
-        rows = zip(ids, ranked, verdicts, evidence, truncated, fits, strict=True)
-        return [self._answer(*one, k=k) for one in rows]
+        return [Judgement(*one) for one in zip(ranked, self._decide(ranked, fits), fits, strict=True)]
 
     def fits(self, vectors: NDArray[np.float32], best: NDArray[np.float32]) -> NDArray[np.float32]:
         """How well any class fits items with these unit vectors, shape (n, dim), and best scores, shape (n,)."""
@@ -162,26 +183,34 @@ class Assigner:
             return self._decider.decide(class_ids, scores, fits)
         return [decide(*one, self.rules, self.taxonomy) for one in zip(class_ids, scores, fits, strict=True)]
 
-    def _answer(
+    def answer(
         self,
         item_id: str,
-        ranked: Sequence[tuple[str, float]],
-        verdict: Verdict,
-        evidence: tuple[Evidence, ...],
-        truncated: bool,  # noqa: FBT001 - a field of the record
-        fit: float,
+        judged: Judgement,
+        evidence: tuple[Evidence, ...] = (),
+        truncated: bool = False,  # noqa: FBT001, FBT002 - a field of the record
         *,
-        k: int,
+        k: int = 5,
     ) -> Assignment:
+        """What is decided on an item, as its whole answer.
+
+        Args:
+            item_id: Its id.
+            judged: What is decided.
+            evidence: What speaks for the best candidate.
+            truncated: Whether its text was cut.
+            k: How many candidates to name.
+        """
         path = self.taxonomy.path
+        ranked, verdict = judged.ranked, judged.verdict
         return Assignment(
             id=item_id,
             decision=verdict.decision,
             class_id=verdict.class_id,
             path=path(verdict.class_id) if verdict.class_id is not None else (),
-            score=round(ranked[0][1], 6),
+            score=judged.score,
             confidence=verdict.confidence,
-            margin=round(ranked[0][1] - ranked[1][1], 6) if len(ranked) > 1 else None,
+            margin=judged.margin,
             candidates=tuple(
                 Candidate(class_id, path(class_id), round(score, 6), confidence)
                 for (class_id, score), confidence in zip_longest(ranked[:k], verdict.confidences[:k])
@@ -191,5 +220,5 @@ class Assigner:
             space=self.space,
             revision=self.taxonomy.revision,
             rule=verdict.rule,
-            fit=round(fit, 6),
+            fit=round(judged.fit, 6),
         )

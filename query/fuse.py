@@ -18,7 +18,7 @@ from ..learn.lexical import features
 from ..schemas.fusion import Fusion
 from ..schemas.records import Assignment, Evidence
 from ..schemas.rules import Rules
-from .assign import STALE_SPARE, Assigner
+from .assign import STALE_SPARE, Assigner, Judgement
 
 __all__ = ["FusedAssigner", "Half", "SpaceScores"]
 
@@ -104,7 +104,24 @@ class FusedAssigner:
             EmptyTaxonomyError: There is no class that could be answered.
             UsageError: There is a half for which the catalogue has no space.
         """
-        answers: dict[int, Assignment] = {}
+        judged = self.judge(ids, text, image, k=k)
+        evidence = self._evidence(judged, text, image) if explain else [()] * len(ids)
+        cut = [False] * len(ids)
+        for row, is_cut in zip(text.rows.tolist(), text.truncated, strict=True) if text is not None else ():
+            cut[row] = is_cut
+        rows = zip(ids, judged, evidence, cut, strict=True)
+        return [decider.answer(item_id, one, pieces, is_cut, k=k) for item_id, (decider, one), pieces, is_cut in rows]
+
+    def judge(
+        self, ids: Sequence[str], text: Half | None, image: Half | None, *, k: int = 5
+    ) -> list[tuple[Assigner, Judgement]]:
+        """What is decided on each item and what makes answers of that, in the order given; arguments as ``assign``.
+
+        Raises:
+            EmptyTaxonomyError: There is no class to assign to.
+            UsageError: There is a half for which the catalogue has no space.
+        """
+        judged: dict[int, tuple[Assigner, Judgement]] = {}
         shared = _shared(text, image)
         for name, assigner, half in (("text", self.text, text), ("image", self.image, image)):
             if half is None or not len(half.rows):
@@ -114,13 +131,28 @@ class FusedAssigner:
                 raise UsageError(message, hint="Name its encoder in the settings.")
             alone = half.only(shared, others=True)
             names = [ids[row] for row in alone.rows.tolist()]
-            found = assigner.assign(names, alone.vectors, alone.truncated, texts=alone.texts, k=k, explain=explain)
-            answers.update(zip(alone.rows.tolist(), found, strict=True))
+            found = assigner.judge(names, alone.vectors, texts=alone.texts, k=k)
+            judged.update(zip(alone.rows.tolist(), ((assigner, one) for one in found), strict=True))
         if self._both is not None and text is not None and image is not None and len(shared):
             names = [ids[row] for row in shared.tolist()]
-            found = self._both.assign(names, text.only(shared), image.only(shared), k=k, explain=explain)
-            answers.update(zip(shared.tolist(), found, strict=True))
-        return [answers[row] for row in range(len(ids))]
+            found = self._both.judge(names, text.only(shared), image.only(shared), k=k)
+            judged.update(zip(shared.tolist(), ((self._both.decider, one) for one in found), strict=True))
+        return [judged[row] for row in range(len(ids))]
+
+    def _evidence(
+        self, judged: Sequence[tuple[Assigner, Judgement]], text: Half | None, image: Half | None
+    ) -> list[tuple[Evidence, ...]]:
+        """What speaks for the best candidate of each item: three pieces, or two of each space where both spoke."""
+        shared = set(_shared(text, image).tolist())
+        found: list[tuple[Evidence, ...]] = [()] * len(judged)
+        for assigner, half in ((self.text, text), (self.image, image)):
+            if assigner is None or half is None or not len(half.rows):
+                continue
+            rows = half.rows.tolist()
+            best = [judged[row][1].ranked[0][0] for row in rows]
+            for row, pieces in zip(rows, assigner.evidence.nearest(best, half.vectors), strict=True):
+                found[row] += pieces[:_PIECES] if row in shared else pieces
+        return found
 
     @property
     def text_weight(self) -> float:
@@ -180,7 +212,7 @@ class _Both:
         )
         return cls(text, image, weight, decider)
 
-    def assign(self, ids: Sequence[str], text: Half, image: Half, *, k: int, explain: bool) -> list[Assignment]:
+    def judge(self, ids: Sequence[str], text: Half, image: Half, *, k: int) -> list[Judgement]:
         self.decider.check()
         made = self.decider.calibration
         scores = self.scores(ids, text, image, max(k, 2 if made is None else made.candidates) + STALE_SPARE)
@@ -197,9 +229,7 @@ class _Both:
         )
         fits = self.weight * self.text.fits(text.vectors, best_text)
         fits += (1 - self.weight) * self.image.fits(image.vectors, best_image)
-        best = [one[0][0] for one in ranked]
-        evidence = self._evidence(best, text, image) if explain else [()] * len(ids)
-        return self.decider.answers(ids, ranked, fits.tolist(), evidence, text.truncated, k=k)
+        return self.decider.judgements(ranked, fits.tolist())
 
     def scores(self, ids: Sequence[str], text: Half, image: Half, width: int) -> SpaceScores:
         words = None if text.texts is None else features(text.texts)
@@ -223,11 +253,6 @@ class _Both:
         from_said = np.nanmax(shown) + (said - np.nanmax(said)) * ratio
         said, shown = np.where(np.isnan(said), from_shown, said), np.where(np.isnan(shown), from_said, shown)
         return said, shown, np.asarray(self.weight * said + (1 - self.weight) * shown, np.float32)
-
-    def _evidence(self, best: Sequence[str], text: Half, image: Half) -> list[tuple[Evidence, ...]]:
-        said = self.text.evidence.nearest(best, text.vectors)
-        shown = self.image.evidence.nearest(best, image.vectors)
-        return [(*one[:_PIECES], *other[:_PIECES]) for one, other in zip(said, shown, strict=True)]
 
 
 def _shared(text: Half | None, image: Half | None) -> NDArray[np.int64]:

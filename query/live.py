@@ -1,15 +1,16 @@
 """The read side of one space, kept as fresh as the taxonomy."""
 
 import threading
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..learn.adapt import TEMPERATURE
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.answered import Answered
 from ..store.calibration import read_calibration
 from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
@@ -34,7 +35,12 @@ CLIP_SCALE: Final = 100.0
 
 
 class LiveSpace:
-    """Gives an ``Assigner`` for the taxonomy of the moment; may be used from several threads."""
+    """Gives an ``Assigner`` for the taxonomy of the moment; may be used from several threads.
+
+    Attributes:
+        place: The space and its collections.
+        answered: Up to which revision its stored items are answered.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class LiveSpace:
         self._state = state
         self._taxonomies = taxonomies
         self._class_search = class_search
+        self.answered = Answered(state, place.space.name)
         self._learned = Learned(store, state, place)
         # Given vectors have no texts to compare.
         self._lexical = LexicalReader(self._learned) if place.space.kind == "text" else None
@@ -61,6 +68,13 @@ class LiveSpace:
     def has_items(self) -> bool:
         """Whether items are stored in the space."""
         return self._store.resolve(self.place.items) is not None
+
+    def moved_on(self, revision: int) -> bool:
+        """Whether the taxonomy in the store is later than a revision; if so, the next assigner has it."""
+        if self._taxonomies.head() <= revision:
+            return False
+        self._taxonomies.reload()
+        return True
 
     def assigner(self) -> Assigner:
         """The assigner for the taxonomy as it is now."""
@@ -112,20 +126,24 @@ class LiveSpace:
         return self._mirror(lexical)
 
     def _milvus(self, lexical: LexicalIndex | None) -> ClassSearch:
-        rows = self._rows("class_id", "bias")
-        biases = np.asarray([row["bias"] for row in rows], np.float32)
-        return MilvusSearch(self._store, self.place.classes, [row["class_id"] for row in rows], biases, lexical)
+        class_ids, biases, _ = self._classes("class_id", "bias")
+        return MilvusSearch(self._store, self.place.classes, class_ids, biases, lexical)
 
     def _mirror(self, lexical: LexicalIndex | None) -> MirrorSearch:
-        rows = self._rows("class_id", "bias", "vector")
-        if not rows:
-            return self._empty()
-        vectors = np.stack([row["vector"] for row in rows])
-        biases = np.asarray([row["bias"] for row in rows], np.float32)
-        return MirrorSearch([row["class_id"] for row in rows], vectors, biases, lexical)
+        class_ids, biases, vectors = self._classes("class_id", "bias", "vector")
+        return MirrorSearch(class_ids, vectors, biases, lexical) if class_ids else self._empty()
 
-    def _rows(self, *fields: str) -> list[Mapping[str, Any]]:
-        return [row for page in self._store.scan(self.place.classes, fields=fields) for row in page]
+    def _classes(self, *fields: str) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32]]:
+        """Ids, biases and, if asked for, vectors of the class vectors there are."""
+        pages = list(self._store.columns(self.place.classes, fields=fields))
+        biases = np.asarray([bias for page in pages for bias in page["bias"]], np.float32)
+        vectors = [page["vector"] for page in pages if "vector" in fields and len(page["key"])]
+        dim = self.place.space.dim
+        return (
+            [class_id for page in pages for class_id in page["class_id"]],
+            biases,
+            np.concatenate(vectors) if vectors else np.empty((0, dim), np.float32),
+        )
 
     def _empty(self) -> MirrorSearch:
         return MirrorSearch([], np.empty((0, self.place.space.dim), np.float32), np.empty(0, np.float32))

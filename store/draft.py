@@ -1,7 +1,7 @@
 """A store for trying things out: it reads what another one has, and what is written to it stays in memory."""
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import CollectionMissingError, StoreError
 from ..schemas.collections import CollectionSpec
 from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator
+from .columns import PAGE, Columns, of_rows
 from .layout import KEY, VECTOR
 from .reading import Hit
 from .rows import Vectors
@@ -111,6 +112,17 @@ class DraftStore(Store):
         for start in range(0, len(written), page):
             yield written[start : start + page]
 
+    def columns(self, name: str, *, fields: Sequence[str], page: int = PAGE) -> Iterator[Columns]:
+        """Every row exactly once, in pages of columns; what was written here comes last."""
+        target = self._target(name)
+        changed = self._changed.get(target, {})
+        if self._base.resolve(target) is not None:
+            for found in self._base.columns(target, fields=fields, page=page):
+                yield _without(found, changed)
+        written = self._written(target, None, fields)
+        for start in range(0, len(written), page):
+            yield of_rows(written[start : start + page], fields)
+
     def search(
         self,
         name: str,
@@ -156,6 +168,17 @@ class DraftStore(Store):
         else:
             rows = [row for row in changed.values() if row is None or where is None or _matches(row, where)]
         return [{name: row[name] for name in (KEY, *fields)} for row in rows if row is not None]
+
+
+def _without(columns: Columns, keys: Collection[str]) -> Columns:
+    """The rows that do not have one of these keys."""
+    if not keys:
+        return columns
+    left = [place for place, key in enumerate(columns[KEY]) if key not in keys]
+    return {
+        name: values[left] if isinstance(values, np.ndarray) else [values[place] for place in left]
+        for name, values in columns.items()
+    }
 
 
 def _matches(row: Mapping[str, Any], where: Filter) -> bool:

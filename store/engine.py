@@ -12,12 +12,13 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreError, StoreLockedError
+from .columns import Columns, of_collection
 from .connection import import_client
 from .inspection import (
     begin_drop,
@@ -139,6 +140,10 @@ class Engine:
         """Name of the collection behind a name or an alias, if there is one."""
         database = self._database()
         return database.resolve_collection_name(name) if database.has_collection(name) else None
+
+    def columns(self, name: str, fields: Sequence[str], page: int) -> Iterator[Columns]:
+        """Rows of a collection, as ``columns.of_collection`` gives them."""
+        return of_collection(self._database().get_collection(name), fields, page)
 
     def sync(self, name: str) -> None:
         """Wait for background work on a collection and make its files survive a loss of power."""

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ from ..errors import (
     StoreUnavailableError,
     StoreWriteError,
 )
+from .columns import Columns
 from .connection import connect, disconnect, version_of
 from .engine import Engine
 from .gate import Gate
@@ -141,6 +142,24 @@ class Session:
         with self._gate.shared(), translated(f"resolve {name}", self.uri):
             self._ready()
             return self.engine.physical(name) if self.engine is not None else None
+
+    def columns(self, name: str, fields: Sequence[str], page: int) -> Iterator[Columns]:
+        """Rows of an embedded collection, as ``columns.of_collection`` gives them.
+
+        Raises:
+            CollectionMissingError: There is no such collection.
+        """
+        target = self.physical(name)
+        if target is None or self.engine is None:
+            raise CollectionMissingError(f"collection or alias {name!r} does not exist at {self.uri}")
+        with self.one_writer(target), self._gate.shared(), translated(f"read {name}", self.uri):
+            self._ready()
+            pages = self.engine.columns(target, fields, page)
+            first = next(pages, None)
+        # What was read is held by the pages themselves: writers may go on.
+        if first is not None:
+            yield first
+            yield from pages
 
     def drop(self, name: str) -> None:
         """Delete a collection.

@@ -45,6 +45,7 @@ class TaxonomyStore:
         self._taxonomy: Taxonomy | None = None
         self._head: tuple[int, str] = (0, "")
         self._asked_at = float("-inf")
+        self._sure = True
 
     def current(self) -> Taxonomy:
         """The taxonomy: changes by this process at once, those of others within ``FRESH_S`` seconds."""
@@ -67,7 +68,9 @@ class TaxonomyStore:
     def pending(self) -> bool:
         """Whether there are documents ahead of the head, left by a change that was cut off."""
         with self._lock:
-            return self.reload().revision < self._newest
+            if not self._knows_all():
+                self.reload()
+            return self._head[0] < self._newest
 
     def newest(self) -> Taxonomy:
         """The taxonomy with every document there is, also those ahead of the head, under the greatest revision."""
@@ -110,8 +113,10 @@ class TaxonomyStore:
                 )
                 for offset, spec in enumerate(specs)
             ]
+            self._sure = False  # a write that fails may have been made all the same
             self._state.put(*documents)
             self._take(documents)
+            self._sure = True
             return revision
 
     def commit(self, revision: int, entries: Sequence[Entry] = ()) -> Taxonomy:
@@ -122,8 +127,8 @@ class TaxonomyStore:
             return self._settle(self._head) if self._knows_all() else self.reload()
 
     def _knows_all(self) -> bool:
-        """Whether nobody else can have written since the store was read."""
-        return not self._shared and self._taxonomy is not None
+        """Whether nobody else can have written since the store was read, and every write of this process was made."""
+        return not self._shared and self._taxonomy is not None and self._sure
 
     def _read_head(self) -> tuple[int, str]:
         document = self._state.get(_HEAD, _HEAD)
@@ -133,8 +138,9 @@ class TaxonomyStore:
     def _move_head(self, revision: int, entries: Sequence[Entry] = ()) -> None:
         mark = secrets.token_hex(8)
         body = {"revision": revision, "mark": mark, "at": int(time.time())}
+        sure, self._sure = self._sure, False
         self._state.put(*History.documents(entries, revision), Document(_HEAD, _HEAD, body, revision))
-        self._head = (revision, mark)
+        self._head, self._sure = (revision, mark), sure
 
     def _take(self, documents: Sequence[Document]) -> None:
         for document in documents:
@@ -144,7 +150,7 @@ class TaxonomyStore:
 
     def _settle(self, head: tuple[int, str]) -> Taxonomy:
         self._taxonomy = Taxonomy(self._ordered(), head[0])
-        self._head = head
+        self._head, self._sure = head, True
         return self._taxonomy
 
     def _ordered(self) -> list[ClassSpec]:

@@ -5,7 +5,7 @@ def test_a_taxonomy_lives_on_the_command_line(run, stocked):
     tablets = "electronics/computers/tablets"
     renamed = run("classes", "rename", "tablets", "Slates", "--by", "anna", "-m", "as the shop says", cwd=stocked)
     assert (renamed.row["id"], renamed.row["path"][-1]) == (tablets, "Slates")
-    assert "items reassign" in renamed.err
+    assert renamed.row["moved"]["items"] == 40
     assert run("classes", "move", "Slates", "--top", cwd=stocked).row["path"] == ["Slates"]
     assert run("classes", "move", "Slates", "--under", "Computers", cwd=stocked).row["path"][-2] == "Computers"
     parts = ("E-readers: To read books on.", '{"name": "Drawing tablets"}')
@@ -37,9 +37,27 @@ def test_a_dry_run_says_what_would_move_and_changes_nothing(run, stocked):
     assert "Classes that lose most" in table.out
     assert run("classes", "export", cwd=stocked).out == before
     done = run(*line, cwd=stocked)
-    assert f" {tried.row['changed']} of them would change" in done.err
-    moved = run("items", "reassign", cwd=stocked)
-    assert len(moved.rows) == tried.row["changed"]
+    assert done.row["moved"] == {name: value for name, value in tried.row.items() if name != "change"}
+    assert f"{done.row['moved']['changed']} of 40 stored items have another answer now" in done.err
+    assert run("items", "reassign", cwd=stocked).rows == []
+
+
+def test_items_are_left_for_later_where_that_is_asked_for(run, stocked):
+    done = run("classes", "retire", "Electronics", "--no-reassign", cwd=stocked)
+    assert done.row["moved"] is None
+    assert "40 stored items were assigned before this change; `nearclass items reassign`" in done.err
+    assert run("items", "reassign", cwd=stocked).rows
+    table = run("classes", "restore", "Electronics", "-o", "table", cwd=stocked)
+    assert "Items whose answer changes" in table.out
+
+
+def test_a_confirmed_item_stays_and_is_named(run, stocked):
+    item = next(row for row in run("items", "list", "--limit", "40", cwd=stocked).rows if row["decision"] == "assigned")
+    run("items", "confirm", item["id"], "--class", item["class_id"], cwd=stocked)
+    done = run("classes", "retire", item["class_id"], cwd=stocked)
+    assert done.row["moved"]["conflicts"] == [item["id"]]
+    assert "1 confirmed items would be answered otherwise, and stay" in done.err
+    assert run("items", "show", item["id"], cwd=stocked).row["class_id"] == item["class_id"]
 
 
 def test_a_dry_run_of_an_import_counts_and_changes_nothing(run, stocked):

@@ -37,7 +37,7 @@ def change(store, *specs):
     return newest, store.commit(revision)
 
 
-@pytest.mark.parametrize(("shared", "reads"), [(False, 2), (True, 8)])
+@pytest.mark.parametrize(("shared", "reads"), [(False, 1), (True, 8)])
 def test_a_change_reads_no_more_than_it_must(state, shared, reads):
     store = TaxonomyStore(state, shared=shared)
     change(store, ClassSpec("a", "A"))
