@@ -62,7 +62,7 @@ class Renewed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some stored items: how many, and those of them whose answer would be another one."""
+    """Some stored items: how many were judged, and those of them whose answer would be another one."""
 
     items: int
     renewed: Sequence[Renewed]
@@ -108,7 +108,7 @@ class Renewal:
         items = [{name: columns[name][row] for name in ("key", *_FIELDS) if name != "vector"} for row in rows]
         judged = self._judged(items, [vectors[row] for row in rows], [pictures[row] for row in rows])
         found = (self._renewed(*one) for one in zip(items, judged, strict=True))
-        return Page(len(there), [one for one in found if one is not None])
+        return Page(len(rows), [one for one in found if one is not None])
 
     def _judged(
         self,

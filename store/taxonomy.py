@@ -68,7 +68,7 @@ class TaxonomyStore:
     def pending(self) -> bool:
         """Whether there are documents ahead of the head, left by a change that was cut off."""
         with self._lock:
-            if not self._knows_all():
+            if not self._knows_all() or self._read_head() != self._head:
                 self.reload()
             return self._head[0] < self._newest
 

@@ -158,7 +158,7 @@ def test_stored_items_and_questions_get_the_same_scores_whichever_way_they_come(
     catalog.classes.put([ClassSpec("rakes", "Rakes", "garden")])
     asked = [one.score for one in catalog.assign(items)]
     catalog.items().reassign()
-    assert stored() == pytest.approx(asked, abs=1e-5)
+    assert stored() == pytest.approx(asked, abs=0.005)  # scores that move by less are not written again
     catalog.classes.put([ClassSpec("saws", "Saws", "garden")])
     catalog.ingest(items)
     asked = [one.score for one in catalog.assign(items)]
