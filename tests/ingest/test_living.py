@@ -1,6 +1,5 @@
 """Random sequences of changes leave the same classes, history and answers as a catalogue of plain dictionaries."""
 
-import hashlib
 import shutil
 
 import numpy as np
@@ -8,16 +7,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from numbering import NumberingEncoder
 from plain_classes import PlainCatalogue, RefusedError
 
 from nearclass import Catalog, ClassSpec, Item, Settings
-from nearclass.encoders.base import Encoded
 from nearclass.errors import EmptyTaxonomyError, TaxonomyError
 from nearclass.ingest.class_mapping import Lead
 from nearclass.ingest.sources import RawRow
 from nearclass.ingest.versions import read_version
 from nearclass.schemas.records import ClassState
-from nearclass.schemas.spaces import Space
 
 SPACE, DIM = "given", 6
 
@@ -28,17 +26,6 @@ SEEDS = st.integers(0, 500)
 
 def vector(seed):
     return tuple(np.random.default_rng(seed).normal(size=DIM).tolist())
-
-
-class NumberingEncoder:
-    """Texts to vectors that are known by nothing but the text; quick."""
-
-    space = Space("numbers_8", "text", 8, hashlib.sha256(b"numbers").hexdigest(), "numbers", {})
-
-    def encode(self, texts, role):  # noqa: ARG002
-        rows = [np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)[:8] for text in texts]
-        vectors = np.asarray(rows, np.float32).reshape(-1, 8) - 127.5
-        return Encoded(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros(len(texts), bool))
 
 
 class Living(RuleBasedStateMachine):
