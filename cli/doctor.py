@@ -14,9 +14,14 @@ __all__ = ["command"]
 
 
 @click.command("doctor")
+@click.option(
+    "--recall",
+    is_flag=True,
+    help="Also measure how many of the nearest items the database's search finds; reads every stored vector.",
+)
 @format_option
 @pass_app
-def command(app: App, output: str | None) -> int:
+def command(app: App, recall: bool, output: str | None) -> int:
     """Check the installation, the machine, the database and the encoder, and say how to mend what is wrong.
 
     Nothing is created or downloaded. Ends with 1 if there is a problem, and with 0 otherwise.
@@ -28,7 +33,7 @@ def command(app: App, output: str | None) -> int:
     states: Counter[str] = Counter()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for finding in examine(app.load):
+        for finding in examine(app.load, recall=recall):
             states[finding.state.value] += 1
             yield {
                 "name": finding.name,

@@ -19,6 +19,7 @@ from ..store.taxonomy import TaxonomyStore
 from .agreement import class_rows, class_search
 from .finding import Finding, Findings, ok, problem, warning
 from .packages import milvus_floor
+from .recall import item_recall
 
 __all__ = ["catalogue", "check_database", "class_vectors", "free_space", "permissions"]
 
@@ -28,11 +29,16 @@ _LEAST_FREE: Final = 1_000_000_000
 _STATE: Final = re.compile(re.escape(state_collection("\0")).replace("\0", "(.+)"))
 
 
-def check_database(settings: Settings) -> Findings[Space | None]:
-    """Findings about the database and the catalogue, made nowhere; the space of its texts, if it has one."""
+def check_database(settings: Settings, *, recall: bool = False) -> Findings[Space | None]:
+    """Findings about the database and the catalogue, made nowhere; the space of its texts, if it has one.
+
+    Args:
+        settings: Where the database is.
+        recall: Whether to measure how many of the nearest items its search finds, which reads every stored vector.
+    """
     address = locate(settings.uri)
     if isinstance(address, ServerAddress):
-        return (yield from _opened(settings))
+        return (yield from _opened(settings, recall=recall))
     path = address.path
     there = path.is_dir() and (is_database(path) or any(path.iterdir()))
     if there:
@@ -44,7 +50,7 @@ def check_database(settings: Settings) -> Findings[Space | None]:
     if not there:
         yield ok("database", f"{path} does not exist yet and will be created at the first use")
         return None
-    return (yield from _opened(settings))
+    return (yield from _opened(settings, recall=recall))
 
 
 def permissions(folder: Path, *, may_write: bool) -> Finding:
@@ -67,7 +73,7 @@ def free_space(folder: Path, free: int) -> Finding:
     return warning("disk", f"{found}, less than 1 GB", "Free some, or give another path with NEARCLASS_URI.")
 
 
-def catalogue(store: Store, name: str) -> Findings[Space | None]:
+def catalogue(store: Store, name: str, *, recall: bool = False) -> Findings[Space | None]:
     """Findings about one catalogue of an open store; the space of its texts, if it has one."""
     state = State(store, name)
     if not state.exists():
@@ -89,11 +95,14 @@ def catalogue(store: Store, name: str) -> Findings[Space | None]:
         found = "a change of the classes was cut off; the next command completes it"
         yield warning("classes", found, "nearclass classes list")
     for space in every:
-        rows = class_rows(store, SpaceCollections.of(name, space))
+        place = SpaceCollections.of(name, space)
+        rows = class_rows(store, place)
         if space.kind == "text":
             yield class_vectors(set(taxonomies.current().assignable()), {str(row["class_id"]) for row in rows})
         if rows:
-            yield class_search(store, SpaceCollections.of(name, space), rows)
+            yield class_search(store, place, rows)
+        if recall:
+            yield item_recall(store, place.items, space.name)
     return spaces.text_space()
 
 
@@ -111,7 +120,7 @@ def class_vectors(assignable: set[str], stored: set[str]) -> Finding:
     return problem("class vectors", f"{found}; without: {', '.join(missing[:5])}", fix)
 
 
-def _opened(settings: Settings) -> Findings[Space | None]:
+def _opened(settings: Settings, *, recall: bool) -> Findings[Space | None]:
     token = settings.token.get_secret_value() if settings.token else None
     with Store.open(
         settings.uri,
@@ -126,7 +135,7 @@ def _opened(settings: Settings) -> Findings[Space | None]:
             yield floor
         for one in store.recovery_notes:
             yield warning("recovery", one, "Compare with your sources: nearclass ingest takes the same files again.")
-        return (yield from catalogue(store, settings.catalog))
+        return (yield from catalogue(store, settings.catalog, recall=recall))
 
 
 def _nearest(path: Path) -> Path:

@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 
-def examine(load: Callable[[], LoadedSettings]) -> Findings[None]:
+def examine(load: Callable[[], LoadedSettings], *, recall: bool = False) -> Findings[None]:
     """Findings about everything, as they come; whatever fails is a finding too.
 
     Args:
         load: Gives the settings.
+        recall: Whether to measure how many of the nearest items the database finds.
     """
     yield from guarded("packages", _packages)
     settings = yield from guarded("settings", lambda: _settings(load))
     if settings is None:
         return
     yield from guarded("machine", lambda: _machine(settings))
-    stored = yield from guarded("database", lambda: _database(settings))
+    stored = yield from guarded("database", lambda: _database(settings, recall=recall))
     yield from guarded("encoder", lambda: _encoder(settings, stored))
     yield from guarded("image encoder", lambda: _image_encoder(settings))
 
@@ -51,10 +52,10 @@ def _machine(settings: Settings) -> Findings[None]:
     yield from check_machine(settings)
 
 
-def _database(settings: Settings) -> "Findings[Space | None]":
+def _database(settings: Settings, *, recall: bool) -> "Findings[Space | None]":
     from .database import check_database  # noqa: PLC0415
 
-    return (yield from check_database(settings))
+    return (yield from check_database(settings, recall=recall))
 
 
 def _encoder(settings: Settings, stored: "Space | None") -> Findings[None]:

@@ -4,25 +4,33 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.request import getproxies
 
-from ..errors import ConfigError, StoreUnavailableError
+from ..errors import ConfigError, StoreError, StoreUnavailableError
 from .location import ServerAddress
 from .translate import translated
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-__all__ = ["connect", "disconnect", "import_client", "version_of"]
+__all__ = ["check_engine", "connect", "disconnect", "import_client", "version_of"]
 
 _CONNECT_S: Final = 10.0
 """The client's own patience for a first connection (pymilvus 3.0.2)."""
 
 _PROBE_S: Final = 3.0
 """A host of the other side of the world answers within a third of a second."""
+
+_FLOORS: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+    "milvus": ((2, 3), "cannot replace rows"),
+    # Fixed in 3.2.1 (milvus-lite, issue 366).
+    "milvus-lite": ((3, 2, 1), "repeats and drops rows of queries in order of their keys"),
+}
+"""First release of each engine that can be used, and what earlier ones lack."""
 
 _KEEPALIVE_MS: Final = 330_000
 """A gRPC server may close a connection that is pinged more often than each 300 s; the client's default is 10 s."""
@@ -96,6 +104,22 @@ def version_of(client: "MilvusClient", target: str, timeout_s: float) -> str:
         text = str(client.get_server_version(timeout=timeout_s))
     name, _, number = text.rpartition("-") if text.startswith("milvus_lite") else ("", "", text)
     return f"{'milvus-lite' if name else 'milvus'} {number.lstrip('v')}"
+
+
+def check_engine(version: str, target: str) -> None:
+    """Pass if an engine has what every call here needs; one that says no version is taken at its word.
+
+    Raises:
+        StoreError: It is too old; the message says what it lacks.
+
+    >>> check_engine("milvus 2.3.5-lite", "http://host:19530")
+    """
+    kind, _, number = version.partition(" ")
+    numbers = tuple(int(part) for part in re.findall(r"\d+", number)[:3])
+    floor, lacks = _FLOORS.get(kind, ((), ""))
+    if numbers and numbers < floor:
+        needed = ".".join(map(str, floor))
+        raise StoreError(f"{version} at {target} {lacks}", hint=f"use {kind} {needed} or later")
 
 
 def disconnect(client: "MilvusClient") -> None:

@@ -24,6 +24,10 @@ Row = dict[str, Any]
 _WINDOW: Final = 16_384
 """The most rows a server returns to one query or search (Milvus documentation, limits)."""
 
+_EF: Final = 64
+"""Rows that a server's index (HNSW) keeps in view while it searches, at least k. Measured on 2.3.5 with 100,000
+clustered vectors of 384 numbers: 0.97 of the nearest are found without, and all with it, in the same time."""
+
 _MAX_QUERIES: Final = 1024
 _MAX_HITS: Final = 500_000
 """Keys and scores of this many hits are some 25 MB, under the 64 MiB of a server's messages."""
@@ -145,7 +149,7 @@ def _search_page(
             # Without any, Lite would send whole rows.
             output_fields=list(fields) or [KEY],
             anns_field=VECTOR,
-            search_params={"metric_type": "IP", "params": {}},
+            search_params={"metric_type": "IP", "params": {} if session.lite else {"ef": max(_EF, k)}},
             consistency_level="Strong" if strong else "Bounded",
             timeout=session.timeout_s,
         ),

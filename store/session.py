@@ -16,7 +16,7 @@ from ..errors import (
     StoreWriteError,
 )
 from .columns import Columns
-from .connection import connect, disconnect, version_of
+from .connection import check_engine, connect, disconnect, version_of
 from .engine import Engine
 from .gate import Gate
 from .inspection import check_free_space
@@ -198,6 +198,7 @@ class Session:
     def _identify(self) -> None:
         if self._client is not None:
             self.version = version_of(self._client, self.uri, self.timeout_s)
+            check_engine(self.version, self.uri)
 
     def _load_all(self) -> None:
         """Load every collection of a Lite server from one thread: it has the embedded engine's race."""

@@ -19,7 +19,7 @@ from nearclass.errors import ConfigError, StoreError, StoreUnavailableError
 from nearclass.schemas.collections import CollectionSpec
 from nearclass.schemas.filters import In
 from nearclass.store import Store
-from nearclass.store.connection import import_client
+from nearclass.store.connection import check_engine, import_client
 
 MakeRow = Callable[..., dict[str, Any]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -136,3 +136,26 @@ def test_an_unknown_scheme_is_refused() -> None:
 def test_a_flush_of_nothing_known_is_an_error(lite: Store) -> None:
     with pytest.raises(StoreError, match="nowhere"):
         lite.flush("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("milvus 2.2.16", "cannot replace rows"),
+        ("milvus 1.1", "cannot replace rows"),
+        ("milvus-lite 3.1.1", "repeats and drops rows"),
+        ("milvus-lite 3.2.0", "repeats and drops rows"),
+    ],
+)
+def test_an_engine_that_is_too_old_is_refused_when_it_is_opened(
+    server: str, monkeypatch: pytest.MonkeyPatch, version: str, said: str
+) -> None:
+    monkeypatch.setattr("nearclass.store.session.version_of", lambda *_: version)
+    with pytest.raises(StoreError, match=f"{version} at {server} {said}") as caught:
+        Store.open(server)
+    assert "or later" in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["milvus 2.3.5-lite", "milvus 2.3", "milvus 3.0.1", "milvus master", "other 1.0"])
+def test_any_other_engine_is_tried(version: str) -> None:
+    check_engine(version, "http://host")
