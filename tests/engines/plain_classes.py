@@ -23,13 +23,13 @@ class PlainCatalogue:
         vectors: Given vectors of classes.
         items: Vectors of items.
         confirmed: Confirmed classes of items.
-        answered: Revision of each item's answer.
+        looked: Revision up to which stored items were answered anew.
     """
 
     def __init__(self):
         self.specs, self.vectors = {}, {}
         self.revision, self.was, self.commands = 0, {0: {}}, []
-        self.items, self.confirmed, self.answered = {}, {}, {}
+        self.items, self.confirmed, self.looked = {}, {}, 0
 
     # Reading
 
@@ -158,4 +158,3 @@ class PlainCatalogue:
         for item_id, values in items.items():
             vector = np.asarray(values, np.float32)
             self.items[item_id] = vector / np.linalg.norm(vector)
-            self.answered[item_id] = self.revision

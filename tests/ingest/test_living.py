@@ -215,28 +215,34 @@ class Living(RuleBasedStateMachine):
         """What is answered now, and what stored items say after they were answered anew."""
         items = self.catalog.items(SPACE)
         rows = {one.id: one for one in items.list()}
-        assert {one: row.confirmed_class for one, row in rows.items()} == {
-            one: self.plain.follow(self.plain.confirmed[one]) if one in self.plain.confirmed else None
-            for one in self.plain.items
-        }
-        assert {one: row.revision for one, row in rows.items()} == self.plain.answered
+        confirmed = {one: self.plain.follow(class_id) for one, class_id in self.plain.confirmed.items()}
+        assert {one: row.confirmed_class for one, row in rows.items()} == dict.fromkeys(self.plain.items) | confirmed
         asked = [Item(one, vector=tuple(values.tolist())) for one, values in self.plain.items.items()]
         if self.plain.nearest(np.zeros(DIM, np.float32)) is None:
             with pytest.raises(EmptyTaxonomyError):
                 self.catalog.assign(asked, space=SPACE)
             return
-        for answer in self.catalog.assign(asked, space=SPACE, explain=False):
+        answers = {one.id: one for one in self.catalog.assign(asked, space=SPACE, explain=False)}
+        for answer in answers.values():
             best, score = self.plain.nearest(self.plain.items[answer.id])
             assert answer.candidates[0].class_id == best
             assert answer.score == pytest.approx(score, abs=1e-5)
             assert answer.revision == self.plain.revision
         items.reassign()
-        for row in items.list():
-            best, score = self.plain.nearest(self.plain.items[row.id])
-            self.plain.answered[row.id] = self.plain.revision
-            assert row.revision == self.plain.revision
-            assert row.class_id in {None, best, *self.plain.line(best)}
-            assert row.score == pytest.approx(score, abs=1e-5)
+        if self.plain.looked < self.plain.revision:
+            for row in items.list():
+                self.is_answered(row, rows[row.id], answers[row.id])
+            self.plain.looked = self.plain.revision
+
+    def is_answered(self, row, before, answer):
+        """A stored item has the answer of now, unless it has the class that a person confirmed."""
+        confirmed = row.confirmed_class
+        if confirmed and before.class_id == confirmed != answer.class_id:
+            assert row == before
+        else:
+            assert (row.class_id, row.decision) == (answer.class_id, answer.decision)
+            assert row.score == pytest.approx(answer.score, abs=0.006)  # one that hardly moved is left
+            assert row.revision <= self.plain.revision
 
     def teardown(self):
         try:
