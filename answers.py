@@ -86,26 +86,36 @@ class Answers:
             UsageError: An item has neither a text nor a picture that could be looked at.
         """
         answers: list[Assignment] = []
+        pair = self._checked() if items and space is None else None  # all answers are from one space
         for start in range(0, len(items), CHUNK_ROWS):
-            for answer in self._chunk(items[start : start + CHUNK_ROWS], k, explain=explain, space=space):
+            for answer in self._chunk(items[start : start + CHUNK_ROWS], k, pair, explain=explain, space=space):
                 if isinstance(answer, _Refused):
                     raise answer.error
                 answers.append(answer)
         return answers
 
     def each(
-        self, rows: Iterable[Item | BadRow], *, k: int, explain: bool, space: str | None
+        self,
+        rows: Iterable[Item | BadRow],
+        *,
+        k: int,
+        explain: bool,
+        space: str | None,
+        pair: LivePair | None = None,
     ) -> Iterator[Assignment | BadRow]:
-        """The answers for rows as they come, in bounded memory; those that cannot be asked about are bad rows."""
+        """The answers for rows as they come, in bounded memory; those that cannot be asked about are bad rows.
+
+        With ``pair`` they all come from it; without, each chunk from the spaces that serve by then.
+        """
         if space is not None:
             self._live(space)  # named and refused before the first row, and without one
         chunk: list[Item | BadRow] = []
         for row in rows:
             chunk.append(row)
             if len(chunk) >= CHUNK_ROWS:
-                yield from self._rows(chunk, k, explain=explain, space=space)
+                yield from self._rows(chunk, k, pair, explain=explain, space=space)
                 chunk = []
-        yield from self._rows(chunk, k, explain=explain, space=space)
+        yield from self._rows(chunk, k, pair, explain=explain, space=space)
 
     def lookups(self, query: str | None, image: str | None) -> list[tuple[LiveSpace, NDArray[np.float32]]]:
         """Where to look for stored items, and with which unit vector: words in both spaces, a picture in its own.
@@ -123,7 +133,8 @@ class Answers:
         if query:
             words = item_text(Item("query", text=query))
             if pair.text is not None and pair.text.has_items:
-                found.append((pair.text, self._encoders.current().encode([words], Role.CLASS).vectors[0]))
+                encoder_of_texts = self._encoders.of(pair.text.place.space)
+                found.append((pair.text, encoder_of_texts.encode([words], Role.CLASS).vectors[0]))
             if pair.image is not None and encoder is not None and pair.image.has_items:
                 found.append((pair.image, encoder.encode([words], Role.CLASS).vectors[0]))
         if image:
@@ -136,18 +147,20 @@ class Answers:
         return found
 
     def _rows(
-        self, rows: Sequence[Item | BadRow], k: int, *, explain: bool, space: str | None
+        self, rows: Sequence[Item | BadRow], k: int, pair: LivePair | None, *, explain: bool, space: str | None
     ) -> Iterator[Assignment | BadRow]:
         items = [row for row in rows if isinstance(row, Item)]
-        answers = iter(self._chunk(items, k, explain=explain, space=space) if items else ())
+        answers = iter(self._chunk(items, k, pair, explain=explain, space=space) if items else ())
         for row in rows:
             answer = row if isinstance(row, BadRow) else next(answers)
             yield refused(answer.item, answer.code, answer.error.message) if isinstance(answer, _Refused) else answer
 
     def _chunk(
-        self, items: Sequence[Item], k: int, *, explain: bool, space: str | None
+        self, items: Sequence[Item], k: int, pair: LivePair | None, *, explain: bool, space: str | None
     ) -> Sequence[Assignment | _Refused]:
-        return self._given(items, k, space, explain=explain) if space else self._encoded(items, k, explain=explain)
+        if space:
+            return self._given(items, k, space, explain=explain)
+        return self._encoded(items, k, pair or self._checked(), explain=explain)
 
     def _given(self, items: Sequence[Item], k: int, space: str, *, explain: bool) -> Sequence[Assignment | _Refused]:
         live = self._live(space)
@@ -162,19 +175,19 @@ class Answers:
             found = iter(assigner.assign(ids, stacked, [False] * len(ids), k=k, explain=explain))
         return [one if isinstance(one, _Refused) else next(found) for one in vectors]
 
-    def _encoded(self, items: Sequence[Item], k: int, *, explain: bool) -> Sequence[Assignment | _Refused]:
-        pair = self._checked()
-        seen = self._seen(items)
+    def _encoded(
+        self, items: Sequence[Item], k: int, pair: LivePair, *, explain: bool
+    ) -> Sequence[Assignment | _Refused]:
+        seen = self._seen(items, pair)
         if seen.image is not None and pair.image is None:
-            pair = self._pair()  # the first picture made the space
+            pair = pair.beside(self._pair().image)  # the first picture made the space
         ids = [item.id for item in seen.items]
         found = iter(pair.assigner().assign(ids, seen.text, seen.image, k=k, explain=explain))
         return [seen.refusals[place] if place in seen.refusals else next(found) for place in range(len(items))]
 
-    def seen(self, items: Sequence[Item]) -> tuple[Seen, dict[int, BadRow]]:
-        """Items as vectors, and those that cannot be asked about as bad rows, by their places."""
-        self._checked()
-        parts = [self._seen(items[start : start + CHUNK_ROWS]) for start in range(0, len(items), CHUNK_ROWS)]
+    def seen(self, items: Sequence[Item], pair: LivePair) -> tuple[Seen, dict[int, BadRow]]:
+        """Items as vectors of these spaces, and those that cannot be asked about as bad rows, by their places."""
+        parts = [self._seen(items[start : start + CHUNK_ROWS], pair) for start in range(0, len(items), CHUNK_ROWS)]
         whole = _joined(parts)
         refusals = {
             place: refused(one.item, one.code, one.error.message) for place, one in sorted(whole.refusals.items())
@@ -189,15 +202,16 @@ class Answers:
                 side.assigner().check()
         return pair
 
-    def _seen(self, items: Sequence[Item]) -> Seen:
+    def _seen(self, items: Sequence[Item], pair: LivePair) -> Seen:
         texts = [item_text(item) for item in items]
         looked, refusals = self._pictures(items, texts)
         said = [place for place, text in enumerate(texts) if text and place not in refusals]
         kept = sorted({*said, *looked})
         row_of = {place: row for row, place in enumerate(kept)}
         text = image = None
-        if said:
-            encoded = self._encoders.current().encode([texts[place] for place in said], Role.ITEM)
+        if said and pair.text is not None:
+            encoder = self._encoders.of(pair.text.place.space)
+            encoded = encoder.encode([texts[place] for place in said], Role.ITEM)
             rows = np.asarray([row_of[place] for place in said], np.int64)
             text = Half(rows, encoded.vectors, encoded.truncated.tolist(), [texts[place] for place in said])
         if looked:

@@ -25,9 +25,10 @@ from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.lifecycle import LivingClasses
 from .ingest.linting import lint_catalog
 from .ingest.merging import part_row
+from .ingest.moving import FollowingWriter, Moves
 from .ingest.preview import Preview, preview
 from .ingest.rejects import RejectWriter
-from .ingest.run import Counts, IngestRun, Progress, run_items
+from .ingest.run import Counts, IngestRun, Progress, Writer, run_items
 from .ingest.sources import BadRow, Source, open_sources
 from .ingest.splitting import Shared, share_out
 from .ingest.stored import StoredItems
@@ -41,6 +42,7 @@ from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
 from .query.pair import LivePair
 from .query.search_items import search_items
+from .reembedding import Reembedding
 from .schemas.filters import Compare
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
@@ -92,7 +94,7 @@ class Catalog:
         self._images = CatalogImages(settings, self._spaces, image_encoder)
         self._images.check()
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
-        self._live: dict[str, LiveSpace] = {}
+        self._live: dict[str, tuple[str, LiveSpace]] = {}
         self._live_pair: LivePair | None = None
         self._answers = Answers(self._encoders, self._images, self._live_space, self._pair)
         self._judging = Judging(self._state, self._answers, self._live_space, self._pair)
@@ -102,13 +104,15 @@ class Catalog:
             self._state,
             self._taxonomies,
             self._spaces,
-            self._encoders.chosen,
+            self._encoders,
             self._images,
             settings.picture_roots,
             settings.author,
         )
+        self._moves = Moves(settings.catalog, store, self._spaces, self._encoders.of, self._beside)
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
+            self._spaces.settle()
             self.classes.finish()
 
     @classmethod
@@ -182,7 +186,8 @@ class Catalog:
         pair = self._pair() if space is None else None
         pictures = pair.image.place.items if pair and pair.image else None
         reader = ItemReader(self.store, live.place.items, self.classes.taxonomy, pictures=pictures)
-        return Items(reader, StoredItems(self.store, live, pair), self.classes)
+        moves = self._moves if space is None else None
+        return Items(reader, StoredItems(self.store, live, pair, moves), self.classes)
 
     def import_vectors(self, specs: Sequence[ClassSpec], space: str) -> int:
         """Store the vectors that classes bring for a space of given vectors; how many there were."""
@@ -431,6 +436,7 @@ class Catalog:
             EmptyTaxonomyError: There is no class to assign to.
         """
         learning = self.learning if space is None else None
+        serving = self._encoders.serving()[0].name
         report = self._judging.calibrate(
             list(labelled),
             precision=precision,
@@ -439,6 +445,8 @@ class Catalog:
             pictures=learning.labelled_pictures() if learning else (),
             on_reject=on_reject,
         )
+        if space is None:
+            self._moves.steady(serving)
         self.classes.announce()
         return report
 
@@ -448,8 +456,9 @@ class Catalog:
         pair, images = self._pair(), self._images
         encoder = images.current() if pair.image else None
         pictures = PictureLearning(pair.image, encoder, images.loader) if pair.image and encoder else None
-        live = self._live_space(None)
-        return Learning(self.store, self._state, live, self._encoders.current(), self.classes.finish, pictures)
+        live = pair.text or self._live_space(None)
+        encoder_of_texts = self._encoders.of(live.place.space)
+        return Learning(self.store, self._state, live, encoder_of_texts, self.classes.finish, pictures)
 
     def learn(
         self, labelled: Iterable[Labelled] = (), *, dry_run: bool = False, on_reject: OnReject | None = None
@@ -465,7 +474,25 @@ class Catalog:
             EmptyTaxonomyError: There is no class.
             NearclassError: There is neither an item nor a label.
         """
-        return self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
+        outcome = self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
+        self._moves.steady(outcome.space)
+        return outcome
+
+    @property
+    def reembedding(self) -> Reembedding:
+        """The move to another text encoder: ``plan``, ``run``, ``swap``, ``rollback``, ``drop``, ``status``."""
+        return Reembedding(
+            self.settings,
+            self.store,
+            self._state,
+            self._spaces,
+            self._encoders,
+            self._images,
+            self._taxonomies,
+            self.classes,
+            self._live_space,
+            self._beside,
+        )
 
     def discover(
         self, *, min_size: int = MIN_SIZE, review: bool = False, weakest: float = 0.0, space: str | None = None
@@ -516,8 +543,9 @@ class Catalog:
             EncoderError: The encoder is no text model with files, or cannot be trained.
             EmptyTaxonomyError: There is no class.
         """
-        items = stored_texts(self.store, self._live_space(None).place.items)
-        given = (self._encoders.current(), self.classes.taxonomy, list(labelled), folder, self.settings)
+        place = self._live_space(None).place
+        items = stored_texts(self.store, place.items)
+        given = (self._encoders.of(place.space), self.classes.taxonomy, list(labelled), folder, self.settings)
         return tune(*given, items=items, seed=seed, on_step=on_step)
 
     def backup(self, folder: str | Path) -> Manifest:
@@ -553,17 +581,17 @@ class Catalog:
             yield Looking(encoder, loader)
 
     @contextmanager
-    def writer(self) -> Iterator[ItemWriter]:
+    def writer(self) -> Iterator[Writer]:
         """What stores items chunk by chunk, for a process that goes on; one at a time, and ``flush`` ends each step."""
         with self._looking(None) as looking:
             yield self._writer(None, looking, lambda: None, streamed=False)
 
     def _writer(
         self, space: str | None, looking: Looking | None, first_dim: Callable[[], int | None], *, streamed: bool
-    ) -> ItemWriter:
+    ) -> ItemWriter | FollowingWriter:
         if space is None:
-            live = self._live_space(None)
-            return ItemWriter(self.store, live, self._encoders.chosen(), pair=self._pair(), looking=looking)
+            self._encoders.chosen()  # remembered before the first item
+            return FollowingWriter(self._pair, lambda pair: self._text_writer(pair, looking), self._moves)
         known = self._spaces.get(space)
         if known is None and streamed:
             message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"
@@ -574,32 +602,41 @@ class Catalog:
         self._spaces.register_given(space, dim)
         return ItemWriter(self.store, self._live_space(space), None)
 
+    def _text_writer(self, pair: LivePair, looking: Looking | None) -> ItemWriter:
+        live = pair.text or self._live_space(None)
+        return ItemWriter(self.store, live, self._encoders.of(live.place.space), pair=pair, looking=looking)
+
     def _pair(self) -> LivePair:
         """The text space and, where the catalogue has one by now, the image space."""
         known = self._spaces.image_space()
         text, image = self._live_space(None), None if known is None else self._live_space(known.name)
         with self._lock:
-            if self._live_pair is None or self._live_pair.image is not image:
-                self._live_pair = LivePair(self._state, text, image)
-            return self._live_pair
+            made = self._live_pair
+            if made is None or made.text is not text or made.image is not image:
+                made = self._live_pair = LivePair(self._state, text, image)
+            return made
+
+    def _beside(self, space: Space) -> LivePair:
+        """A space of texts, serving or not, and the image space; read anew, for one whose vectors are changing."""
+        known = self._spaces.image_space()
+        return LivePair(self._state, self._read(space), None if known is None else self._live_space(known.name))
 
     def _discovery(self, space: str | None, by: str = "", message: str = "") -> Discovery:
         classes, stored = self.classes.signed(by, message), self.items(space).stored
         return Discovery(self.store, self._state, self._live_space(space), classes, stored)
 
     def _live_space(self, name: str | None) -> LiveSpace:
+        space, mark = self._encoders.serving() if name is None else (self._spaces.named(name), "")
         with self._lock:
-            space = self._encoders.current().space if name is None else self._spaces.named(name)
-            if space.name not in self._live:
-                place = SpaceCollections.of(self.settings.catalog, space)
-                self._live[space.name] = LiveSpace(
-                    self.store,
-                    self._state,
-                    self._taxonomies,
-                    place,
-                    class_search=self.settings.class_search,
-                )
-            return self._live[space.name]
+            # After a switch of spaces nothing that was read before it counts.
+            if space.name not in self._live or (mark and self._live[space.name][0] != mark):
+                self._live[space.name] = (mark, self._read(space))
+            return self._live[space.name][1]
+
+    def _read(self, space: Space) -> LiveSpace:
+        place = SpaceCollections.of(self.settings.catalog, space)
+        search = self.settings.class_search
+        return LiveSpace(self.store, self._state, self._taxonomies, place, class_search=search)
 
 
 def _first_dim(items: Iterable[Item | BadRow]) -> int | None:

@@ -1,4 +1,8 @@
-"""Which encoder a catalogue has: the one given, else the one the settings name, else the one it was made with."""
+"""Which encoder a catalogue has: the one given, else the one the settings name, else the one it was made with.
+
+At open these must agree. From then on an open catalogue goes by what it remembers, which may become another one while
+it is open: whoever has read which space serves asks for the encoder of that space.
+"""
 
 import threading
 
@@ -16,13 +20,14 @@ __all__ = ["CatalogEncoder"]
 
 
 class CatalogEncoder:
-    """Gives the encoder of a catalogue's texts, always the same one; may be used from several threads."""
+    """Gives the encoders of a catalogue's texts, one for each space; may be used from several threads."""
 
     def __init__(self, settings: Settings, spaces: Spaces, given: Encoder | None = None) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given."""
         self._settings = settings
         self._spaces = spaces
-        self._encoder = given
+        self._first = given
+        self._made: dict[str, Encoder] = {}
         self._lock = threading.RLock()
 
     def check(self) -> None:
@@ -36,35 +41,77 @@ class CatalogEncoder:
         if stored is None:
             return
         try:
-            encoder = self._made(stored)
+            first = self._configured()
+            check_same(stored, (first or self.of(stored)).space)
         except ModelNotFoundError:
             if self._settings.text_encoder is not None:
                 raise
-            return  # said again, in full, by the first command that needs the model
-        check_same(stored, encoder.space)
+            # Said again, in full, by the first command that needs the model.
+
+    def serving(self) -> tuple[Space, str]:
+        """The space of texts that serves, and the mark of the switch that made it; that of an empty catalogue too."""
+        texts = self._spaces.texts()
+        stored = self._spaces.get(texts.serving) if texts.serving else None
+        return (self._fresh().space if stored is None else stored), texts.mark
+
+    def of(self, space: Space) -> Encoder:
+        """The encoder that makes the vectors of a space of texts.
+
+        Raises:
+            ModelNotFoundError: It is not here.
+            SpaceMismatchError: What is here under its name makes other vectors.
+        """
+        with self._lock:
+            known = self._made.get(space.fingerprint)
+            if known is None:
+                first = self._configured()
+                mine = first is not None and first.space.fingerprint == space.fingerprint
+                known = first if first is not None and mine else self.named(space.encoder)
+                check_same(space, known.space)
+                self._made[space.fingerprint] = known
+            return known
+
+    def named(self, name: str) -> Encoder:
+        """The encoder of a preset, a model id or a folder.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        settings = self._settings
+        folder = resolve(name, offline=settings.offline)
+        model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
+        return TextEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+
+    def know(self, encoder: Encoder) -> None:
+        """Use this one for its space."""
+        with self._lock:
+            self._made.setdefault(encoder.space.fingerprint, encoder)
 
     def current(self) -> Encoder:
         """The encoder, for whoever reads; an empty catalogue does not remember it."""
-        return self._made(self._spaces.text_space())
+        stored = self._spaces.text_space()
+        return self._fresh() if stored is None else self.of(stored)
 
     def chosen(self) -> Encoder:
         """The encoder, which from now on is that of the catalogue; for whoever is about to write."""
         with self._lock:
-            encoder = self.current()
+            stored = self._spaces.text_space()
+            if stored is not None:
+                return self.of(stored)
+            encoder = self._fresh()
             self._spaces.register(encoder.space)
             return encoder
 
-    def _made(self, stored: Space | None) -> Encoder:
+    def _configured(self) -> Encoder | None:
+        """The one given or named by the settings."""
         with self._lock:
-            if self._encoder is None:
-                settings = self._settings
-                name = settings.text_encoder or (stored.encoder if stored else DEFAULT_TEXT_PRESET)
-                model = describe(
-                    resolve(name, offline=settings.offline),
-                    class_prompt=settings.class_prompt,
-                    item_prompt=settings.item_prompt,
-                )
-                self._encoder = TextEncoder(
-                    model, device=settings.device, precision=settings.precision, threads=settings.threads
-                )
-            return self._encoder
+            if self._first is None and self._settings.text_encoder is not None:
+                self._first = self.named(self._settings.text_encoder)
+            return self._first
+
+    def _fresh(self) -> Encoder:
+        """The one for an empty catalogue."""
+        with self._lock:
+            if self._first is None:
+                self._first = self._configured() or self.named(DEFAULT_TEXT_PRESET)
+            return self._first

@@ -55,9 +55,10 @@ class Judging:
         if not rows:
             message = "there is no labelled row to evaluate on"
             raise UsageError(message, hint="Rows need a `label` column with a class id, path or name, or `oos`: true.")
-        self._assigner(space).check()
+        pair = None if space is not None else self._pair()  # all figures are of one text space
+        self._assigner(space, pair).check()
         started = time.perf_counter()
-        answers = self._answers.each((row.item for row in rows), k=5, explain=False, space=space)
+        answers = self._answers.each((row.item for row in rows), k=5, explain=False, space=space, pair=pair)
         judged = []
         for row, answer in zip(rows, answers, strict=True):
             if isinstance(answer, BadRow):
@@ -65,7 +66,7 @@ class Judging:
             else:
                 judged.append(Judged(answer, row.truth))
         seconds = time.perf_counter() - started
-        assigner = self._assigner(space)
+        assigner = self._assigner(space, pair)
         figures = evaluate(
             judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(judged) / seconds
         )
@@ -88,27 +89,36 @@ class Judging:
         if not 0 < precision < 1:
             message = f"a precision of {precision!r} is not between 0 and 1"
             raise UsageError(message, hint="Give the share of assigned items that must be right, such as 0.95.")
-        self._assigner(space).check()
+        pair = self._pair()
+        self._assigner(space, pair).check()
         rows = unseen(given, exclude)
         excluded = len(given) - len(rows)
         if space is not None:
             answers = self._answers.assign([row.item for row in rows], k=CANDIDATES, explain=False, space=space)
             return self._fit(rows, answers, self._live(space).assigner(), precision, excluded, None)
-        seen, refusals = self._answers.seen([row.item for row in rows])
+        seen, refusals = self._answers.seen([row.item for row in rows], pair)
         for place, bad in refusals.items():
             _rejected(on_reject, rows[place], bad)
         learnt = {place for place, digest in enumerate(seen.digests) if digest in pictures}
         usable = [row for place, row in enumerate(rows) if place not in refusals]
-        return self._by_kind(usable, seen, learnt, precision, excluded + len(learnt))
+        if seen.image is not None and pair.image is None:
+            pair = pair.beside(self._pair().image)  # the first picture made the space
+        return self._by_kind(usable, seen, learnt, precision, excluded + len(learnt), pair)
 
     def _by_kind(
-        self, rows: Sequence[Labelled], seen: Seen, learnt: Collection[int], precision: float, excluded: int
+        self,
+        rows: Sequence[Labelled],
+        seen: Seen,
+        learnt: Collection[int],
+        precision: float,
+        excluded: int,
+        pair: LivePair,
     ) -> CalibrationReport:
         """Items with a text, with a picture and with both have scores of their own; so each is calibrated for itself.
 
         The report is that of the most frequent kind. Another one with too few rows stays uncalibrated.
         """
-        assigner = self._pair().assigner()
+        assigner = pair.assigner()
         fusion = _weighed(assigner, rows, seen, learnt)
         # Without the calibration there is: raw scores come from it all the same, and the weight may be a new one.
         bare = FusedAssigner(assigner.text, assigner.image, fusion)
@@ -158,11 +168,11 @@ class Judging:
             write_calibration(self._state, assigner.space, report.calibration)
         return report
 
-    def _assigner(self, space: str | None) -> Assigner:
+    def _assigner(self, space: str | None, pair: LivePair | None) -> Assigner:
         """The one of a named space, else of texts; every kind of answer has its classes."""
         if space is not None:
             return self._live(space).assigner()
-        live = self._pair().text
+        live = pair.text if pair else None
         if live is None:
             message = "the catalogue has no text space"
             raise UsageError(message)

@@ -20,6 +20,7 @@ from . import (
     items,
     key,
     learn,
+    reembed,
     search,
     serve,
 )
@@ -60,6 +61,7 @@ cli.add_command(items.group)
 cli.add_command(learn.command)
 cli.add_command(discover.command)
 cli.add_command(calibrate.command)
+cli.add_command(reembed.group)
 cli.add_command(evaluate.command)
 cli.add_command(serve.command)
 cli.add_command(key.group)

@@ -65,14 +65,19 @@ class App:
 
         return load_settings(self.flags, config=self.config_file)
 
-    def open(self) -> Catalog:
-        """The catalogue; use it in a ``with`` statement."""
+    def open(self, *, any_encoder: bool = False) -> Catalog:
+        """The catalogue; use it in a ``with`` statement.
+
+        Args:
+            any_encoder: Whether it goes by the text encoder that it remembers, whatever the settings say.
+        """
         import logging  # noqa: PLC0415
 
         from ..catalog import Catalog  # noqa: PLC0415 - help must not wait for torch and pymilvus
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-        return Catalog.open(settings=self.load().settings)
+        settings = self.load().settings
+        return Catalog.open(settings=settings.model_copy(update={"text_encoder": None}) if any_encoder else settings)
 
 
 pass_app = click.make_pass_decorator(App)

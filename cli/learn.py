@@ -130,7 +130,7 @@ def _tune(catalog: Catalog, labelled: list[Labelled], folder: str, output: str |
         return
     source, kept = shlex.quote(report.source), shlex.quote(report.folder)
     note(f"kept in {report.folder}; next: nearclass evaluate --encoders {source},{kept} --labels FILE")
-    note(f"to use it, set NEARCLASS_TEXT_ENCODER={kept}, name a new --catalog, import the classes and ingest again")
+    note(f"to move the catalogue to it: nearclass reembed plan --encoder {kept}")
 
 
 def _say_step(done: int, steps: int) -> None:

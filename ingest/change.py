@@ -7,16 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
+from ..encoders.base import Encoder
+from ..schemas.spaces import Space
 from ..schemas.taxonomy import Problem, Taxonomy
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder
     from ..pictures.load import PictureLoader
 
-__all__ = ["Change", "Images", "Signature", "alone"]
+__all__ = ["Change", "Encoders", "Images", "Signature", "alone"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+class Encoders(Protocol):
+    """What the write path asks of the catalogue's texts."""
+
+    def chosen(self) -> Encoder:
+        """The encoder of the texts, which from now on is that of the catalogue."""
+        ...
+
+    def of(self, space: Space) -> Encoder:
+        """The encoder that makes the vectors of a space of texts."""
+        ...
 
 
 class Images(Protocol):

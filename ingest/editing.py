@@ -1,7 +1,7 @@
 """Changes to the taxonomy: checked, saved, brought into every space, and only then made the head."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from ..store.learned import Learned
 from ..store.spaces import SpaceCollections, Spaces
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
-from .change import Change, Images, Signature, alone
+from .change import Change, Encoders, Images, Signature, alone
 from .class_pictures import ClassPictures, resolved
 from .classes import sync
 from .given import given_vectors, write_given_vectors
@@ -44,7 +44,7 @@ class ClassEditor:
         state: State,
         taxonomies: TaxonomyStore,
         spaces: Spaces,
-        encoder: Callable[[], Encoder],
+        encoders: Encoders,
         images: Images,
         roots: Sequence[Path] = (),
         author: str = "",
@@ -57,7 +57,7 @@ class ClassEditor:
             state: Its documents.
             taxonomies: Its classes.
             spaces: Its spaces.
-            encoder: Gives the encoder of its text space when a text has to be embedded.
+            encoders: Gives the encoders of its spaces of texts when a text has to be embedded.
             images: Gives the encoder of pictures, if there is one.
             roots: Folders that pictures may be in besides that of the file that names them.
             author: Who makes the changes; by default the user of the operating system.
@@ -67,7 +67,7 @@ class ClassEditor:
         self._state = state
         self._taxonomies = taxonomies
         self._spaces = spaces
-        self._encoder = encoder
+        self._encoders = encoders
         self._images = images
         self._roots = roots
         self._history = History(state, shared=not store.embedded)
@@ -199,7 +199,7 @@ class ClassEditor:
         if not unsettled and not self._taxonomies.pending():
             self._history.close(opened)
             return False
-        encoder = self._encoder() if self._spaces.text_space() else None
+        encoder = self._encoders.chosen() if self._spaces.text_space() else None
         images = self._images.adopted() if self._spaces.image_space() else None
         revision = self._bring_in(encoder, images).revision
         # Readers see class vectors of a new head only.
@@ -239,7 +239,7 @@ class ClassEditor:
         after = before
         if differ or any(spec.images for spec in accepted):
             # Before anything is written, so that a missing model or picture changes nothing.
-            encoder = self._encoder() if text or self._spaces.text_space() else None
+            encoder = self._encoders.chosen() if text or self._spaces.text_space() else None
             images = self._images.adopted()
             seen = self._look(before, accepted, images, folder)
             added = [spec for spec in accepted if spec.id not in before]
@@ -301,12 +301,20 @@ class ClassEditor:
         if images is not None:
             active = [taxonomy[class_id] for class_id in taxonomy.assignable() if taxonomy[class_id].images]
             self._class_pictures(images).complete(active, taxonomy.revision)
-        for space in self._spaces.every():
-            if space.kind != "precomputed" and space.fingerprint not in made:
-                continue
-            place = SpaceCollections.of(self._catalog, space)
-            sync(self._store, self._state, place, taxonomy, made.get(space.fingerprint))
+        done: set[str] = set()
+        # Asked again afterwards: another space of texts may serve by now, or be about to.
+        while todo := [space for space in self._spaces.written() if space.name not in done]:
+            for space in todo:
+                done.add(space.name)
+                self._sync(space, taxonomy, made)
         return taxonomy
+
+    def _sync(self, space: Space, taxonomy: Taxonomy, made: Mapping[str, Encoder]) -> None:
+        encoder = made.get(space.fingerprint)
+        if encoder is None and space.kind == "text":
+            encoder = self._encoders.of(space)
+        if encoder is not None or space.kind == "precomputed":
+            sync(self._store, self._state, SpaceCollections.of(self._catalog, space), taxonomy, encoder)
 
     def _put_one(self, before: Taxonomy, spec: ClassSpec, command: str) -> ClassSpec:
         change = self._put(before, [spec], command)

@@ -104,8 +104,13 @@ class ItemWriter:
         self.reassign(again)
         return result
 
-    def reassign(self, keys: Sequence[str]) -> None:
-        """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it."""
+    def reassign(self, keys: Sequence[str], *, pictures_too: bool = True) -> None:
+        """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it.
+
+        Args:
+            keys: Of the items.
+            pictures_too: Whether the rows in the space of pictures get the answers as well.
+        """
         if not keys:
             return
         texts = self._rows.whole(keys)
@@ -126,7 +131,7 @@ class ItemWriter:
             if not stays(taxonomy, row["confirmed_class"], row["class_id"], (answer.class_id if answer else "") or "")
         }
         # The text row last: where there is one, it says whether an item has its answer.
-        if self._pictures is not None:
+        if self._pictures is not None and pictures_too:
             self._pictures.upsert([{**row, **fields[key]} for key, row in pictures.items() if key in fields])
         self._rows.upsert([{**row, **fields[key]} for key, row in texts.items() if key in fields])
 

@@ -4,18 +4,18 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..errors import InputError, NearclassError
 from ..schemas.records import Item
 from ..schemas.taxonomy import Taxonomy
 from ..store.state import Document, State
-from .items import ChunkResult, ItemWriter
+from .items import ChunkResult
 from .rejects import RejectWriter, refused
 from .sources import BadRow, RawRow, Source
 from .sources.mapping import ColumnMapping, RowMapper
 
-__all__ = ["CHUNK_ROWS", "Counts", "IngestRun", "Progress", "run_items"]
+__all__ = ["CHUNK_ROWS", "Counts", "IngestRun", "Progress", "Writer", "copy_mappings", "run_items"]
 
 CHUNK_ROWS: Final = 1024
 """Rows that are embedded, searched and written at a time."""
@@ -29,6 +29,18 @@ _CHECKPOINT_S: Final = 60.0
 
 _CHECKPOINT: Final = "checkpoint"
 _MAPPING: Final = "mapping"
+
+
+class Writer(Protocol):
+    """What a run asks of whoever writes its items."""
+
+    def write(self, items: Sequence[Item], confirmed: Sequence[str] | None = None) -> ChunkResult:
+        """Embed, assign and store items."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything written so far is durable."""
+        ...
 
 
 @dataclass(slots=True)
@@ -96,7 +108,7 @@ class IngestRun:
 
     def __init__(
         self,
-        writer: ItemWriter,
+        writer: Writer,
         state: State,
         taxonomy: Taxonomy,
         rejects: RejectWriter,
@@ -258,7 +270,7 @@ class IngestRun:
         self._state.put(Document(_CHECKPOINT, self._name, body))
 
 
-def run_items(writer: ItemWriter, items: Sequence[Item], rejects: RejectWriter) -> Counts:
+def run_items(writer: Writer, items: Sequence[Item], rejects: RejectWriter) -> Counts:
     """Take items that come from no file, and return when all is durable; there is no checkpoint to go on from."""
     counts = Counts()
     for start in range(0, len(items), CHUNK_ROWS):
@@ -271,6 +283,12 @@ def run_items(writer: ItemWriter, items: Sequence[Item], rejects: RejectWriter) 
             rejects.write(refused(chunk[refusal.index], refusal.code, refusal.message))
     writer.flush()
     return counts
+
+
+def copy_mappings(state: State, old: str, new: str) -> None:
+    """Remember the column mappings of one space for another."""
+    found = [one for one in state.every(_MAPPING) if one.name.startswith(f"{old}:")]
+    state.put(*(Document(_MAPPING, new + one.name.removeprefix(old), one.body) for one in found))
 
 
 @dataclass(frozen=True, slots=True)

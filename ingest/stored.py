@@ -14,6 +14,7 @@ from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 from .item_rows import ItemRows, decision_fields
 from .items import ItemWriter
+from .moving import Moves
 from .renewal import Renewal, Renewed, stays
 
 __all__ = ["StoredItems"]
@@ -27,11 +28,29 @@ class StoredItems:
     An item that has a row in the space of texts and one in that of pictures is changed in both.
     """
 
-    def __init__(self, store: Store, live: LiveSpace, pair: LivePair | None = None) -> None:
-        """Change the items of one space, or with ``pair`` those of texts and pictures."""
+    def __init__(
+        self,
+        store: Store,
+        live: LiveSpace,
+        pair: LivePair | None = None,
+        moves: Moves | None = None,
+        *,
+        serving: bool = True,
+    ) -> None:
+        """Change stored items.
+
+        Args:
+            store: Where they are.
+            live: Their space.
+            pair: That space and the one of pictures, if the items of both are meant.
+            moves: Brings a change to a space that is about to serve.
+            serving: Whether the space serves. Otherwise items with a text are not answered anew in that of pictures.
+        """
         self._store = store
         self._live = live
         self._pair = pair
+        self._moves = moves
+        self._serving = serving
         image = pair.image if pair else None
         self._places = [live.place] if image is None else [live.place, image.place]
 
@@ -52,12 +71,15 @@ class StoredItems:
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """Remove items; how many of them there were."""
-        where = In("key", [key_of(item_id) for item_id in item_ids])
+        keys = [key_of(item_id) for item_id in item_ids]
+        where = In("key", keys)
         found: set[str] = set()
+        self._check()
         for rows in self._there():
             found.update(row["key"] for row in self._store.query(rows.place.items, where=where, fields=("key",)))
-            rows.delete([key_of(item_id) for item_id in item_ids])
+            rows.delete(keys)
             rows.flush()
+        self._carry(keys)
         return len(found)
 
     def reassign(self, on_page: Callable[[int], None] = lambda _: None) -> list[tuple[str, Assignment]]:
@@ -84,8 +106,10 @@ class StoredItems:
         found: list[Renewed] = []
         for page in renewal.pages():
             changed = {one.key: one for one in page.renewed if not one.conflict}
+            with_text = {} if self._serving else sides[0].stored(list(changed))
             for rows in reversed(sides):  # the text decides whether an item is done: its row is the last
-                self._rewrite(rows, changed, renewal.taxonomy)
+                hidden = with_text if rows.place is not self._live.place else {}
+                self._rewrite(rows, {key: changed[key] for key in changed if key not in hidden}, renewal.taxonomy)
             found += page.renewed
             on_page(page.items)
         for rows in sides:
@@ -112,6 +136,7 @@ class StoredItems:
             )
 
     def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
+        self._check()
         keys = {key_of(item_id): item_id for item_id in item_ids}
         found = [(rows, rows.whole(list(keys))) for rows in self._there()]
         missing = sorted(keys[key] for key in keys if not any(key in stored for _, stored in found))
@@ -121,6 +146,15 @@ class StoredItems:
         for rows, stored in found:
             rows.upsert([{**row, "confirmed_class": class_id} for row in stored.values()])
             rows.flush()
+        self._carry(list(keys))
+
+    def _check(self) -> None:
+        if self._moves is not None:
+            self._moves.check(self._live.place.space.name)
+
+    def _carry(self, keys: Sequence[str]) -> None:
+        if self._moves is not None:
+            self._moves.carry(self._live.place.space.name, keys)
 
     def _there(self) -> list[ItemRows]:
         """The collections of items that have been made."""

@@ -32,3 +32,7 @@ class LivePair:
                     fusion = read_fusion(self._state, (text.space, image.space), (text.learner, image.learner))
                 self._made = FusedAssigner(text, image, fusion)
             return self._made
+
+    def beside(self, image: LiveSpace | None) -> "LivePair":
+        """The same text space beside another image space."""
+        return LivePair(self._state, self.text, image)

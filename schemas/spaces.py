@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Space", "precomputed"]
+__all__ = ["Space", "Texts", "precomputed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,23 @@ class Space:
     def from_dict(cls, data: Mapping[str, Any]) -> "Space":
         """The space that ``to_dict`` gave."""
         return cls(**{name: data[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Which spaces of texts a catalogue has, as one document says: whoever read it knows all of it.
+
+    Attributes:
+        serving: Name of the space that answers come from; empty before the first text.
+        previous: Name of the one that served before, kept to go back to; or empty.
+        next: Name of the one that is about to serve, to which everything goes that is written; or empty.
+        mark: Another one after every switch.
+    """
+
+    serving: str = ""
+    previous: str = ""
+    next: str = ""
+    mark: str = ""
 
 
 def precomputed(name: str, dim: int) -> Space:

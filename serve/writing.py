@@ -11,7 +11,7 @@ from .metrics import Metrics
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
-    from ..ingest.items import ItemWriter
+    from ..ingest.run import Writer
 
 __all__ = ["Refused", "Write", "Writing", "Written"]
 
@@ -76,7 +76,7 @@ class Writing:
                 self._metrics.stored("refused", len(done.errors))
         return found
 
-    def _one(self, writer: "ItemWriter", write: Write) -> Written:
+    def _one(self, writer: "Writer", write: Write) -> Written:
         confirmed, unknown = self._classes(write)
         kept = [place for place in range(len(write.items)) if place not in unknown]
         result = writer.write([write.items[place] for place in kept], [confirmed[place] for place in kept])

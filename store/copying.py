@@ -98,8 +98,8 @@ class CatalogReader:
 
     @property
     def spaces(self) -> list[Space]:
-        """Every space, by name."""
-        return self._spaces.every()
+        """Every space, in use or kept to go back to, by name."""
+        return self._spaces.stored()
 
     @property
     def revision(self) -> int:

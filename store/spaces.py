@@ -1,18 +1,28 @@
 """The spaces of a catalogue and the collections of each."""
 
 import re
+import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import SchemaMismatchError, SpaceMismatchError, StoreError, UsageError
 from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec, learned_spec
-from ..schemas.spaces import Space, precomputed
+from ..schemas.spaces import Space, Texts, precomputed
 from .names import alias, first_version
 from .state import Document, State
 from .store import Store
 
-__all__ = ["CATALOG", "FILLING", "SPACE_SPECS", "SpaceCollections", "Spaces", "check_same", "check_schema_version"]
+__all__ = [
+    "CATALOG",
+    "FILLING",
+    "SPACE_SPECS",
+    "SpaceCollections",
+    "Spaces",
+    "check_same",
+    "check_schema_version",
+]
 
 _SPACE: Final = "space"
 CATALOG: Final = "catalog"
@@ -39,6 +49,15 @@ _OLDER: Final = (
     "With the nearclass that wrote it, run `nearclass backup FOLDER`; with this one, "
     "`nearclass --catalog NEW restore FOLDER`, which brings it up to date."
 )
+
+_PREVIOUS: Final = "previous_text_space"
+_NEXT: Final = "next_text_space"
+_MARK: Final = "text_mark"
+
+_ABOUT: Final = ("rules", "calibration", _UNSETTLED, "picture_level", "proposals", "answered")
+"""Kinds of the documents that bear the name of the space that they are about."""
+_ABOUT_AND_MORE: Final = {"learner": "\x1f", "fusion": "+", "mapping": ":", "proposal": "/"}
+"""The same, where more follows the name, and what stands between."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -79,12 +98,19 @@ class SpaceCollections:
             if physical is None:
                 store.point(name, first_version(name))
 
+    def drop(self, store: Store) -> None:
+        """Delete the collections with all that is in them; may be repeated."""
+        for name in self.specs:
+            store.release(name)
+            store.drop(first_version(name))  # left without its alias by a call that was cut off
+
 
 class Spaces:
-    """What a catalogue remembers of its spaces."""
+    """What a catalogue remembers of its spaces; may be used from several threads."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._lock = threading.RLock()
 
     def check_version(self) -> None:
         """Refuse a catalogue whose layout this version does not read, or that is not whole yet.
@@ -110,6 +136,12 @@ class Spaces:
         """The space of the catalogue's text encoder, or None before the first text."""
         return self._encoded("text")
 
+    def texts(self) -> Texts:
+        """Which spaces of texts there are."""
+        body = self._body()
+        names = (body.get(key) or "" for key in (_ENCODED["text"], _PREVIOUS, _NEXT, _MARK))
+        return Texts(*names)
+
     def image_space(self) -> Space | None:
         """The space of the catalogue's encoder of pictures, or None where it has none yet."""
         return self._encoded("image")
@@ -133,8 +165,45 @@ class Spaces:
         return space
 
     def every(self) -> list[Space]:
-        """Every space, by name."""
+        """Every space that is in use, by name: those of given vectors, and the serving ones of texts and pictures."""
+        return self._among({str(self._body().get(key)) for key in _ENCODED.values()})
+
+    def written(self) -> list[Space]:
+        """Every space that a change has to reach: those in use, and the one of texts that is about to serve."""
+        return self._among({str(self._body().get(key)) for key in (*_ENCODED.values(), _NEXT)})
+
+    def stored(self) -> list[Space]:
+        """Every space there is, in use or not, by name."""
         return [Space.from_dict(document.body) for document in self._state.every(_SPACE)]
+
+    def add(self, space: Space) -> None:
+        """Remember a space beside those in use."""
+        self._state.put(Document(_SPACE, space.name, space.to_dict()))
+
+    def prepare(self, name: str) -> None:
+        """From now on, what is written goes to this space of texts too; an empty name ends it."""
+        self._change({_NEXT: name})
+
+    def settle(self) -> None:
+        """No space is about to serve any more, where a process that meant it has died."""
+        if self.texts().next:
+            self.prepare("")
+
+    def serve(self, name: str, *, previous: str) -> None:
+        """Answer from this space of texts from now on, all at once: it is one document that says so."""
+        self._change({_ENCODED["text"]: name, _PREVIOUS: previous, _NEXT: "", _MARK: secrets.token_hex(8)})
+
+    def forget(self, name: str) -> None:
+        """Remove every document about a space that is not in use, the space itself last; its collections stay."""
+        if self.texts().previous == name:
+            self._change({_PREVIOUS: ""})
+        for kind in _ABOUT:
+            self._state.delete(kind, [name])
+        for kind, between in _ABOUT_AND_MORE.items():
+            names = [one.name for one in self._state.every(kind) if one.name.startswith(f"{name}{between}")]
+            if names:
+                self._state.delete(kind, names)
+        self._state.delete(_SPACE, [name])
 
     def register(self, space: Space) -> None:
         """Remember a space; one of an encoder becomes the catalogue's for its kind.
@@ -148,16 +217,10 @@ class Spaces:
         if stored is not None:
             check_same(stored, space)
             return
-        body: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-        known = self._state.get(CATALOG, CATALOG)
-        if known is not None:
-            body.update(known.body)
-        if space.kind in _ENCODED:
-            body[_ENCODED[space.kind]] = space.name
-        documents = [Document(_SPACE, space.name, space.to_dict()), Document(CATALOG, CATALOG, body)]
+        documents = [Document(_SPACE, space.name, space.to_dict())]
         if space.kind == "image":
             documents.insert(0, Document(_UNSETTLED, space.name, {"version": 0, "settled": False}))
-        self._state.put(*documents)
+        self._change({_ENCODED[space.kind]: space.name} if space.kind in _ENCODED else {}, *documents)
 
     def register_given(self, name: str, dim: int | None) -> Space:
         """Remember a space of given vectors; without ``dim`` it must be known already.
@@ -178,9 +241,21 @@ class Spaces:
         return space
 
     def _encoded(self, kind: str) -> Space | None:
-        document = self._state.get(CATALOG, CATALOG)
-        name = document.body.get(_ENCODED[kind]) if document else None
+        name = self._body().get(_ENCODED[kind])
         return self.get(name) if name else None
+
+    def _among(self, encoded: set[str]) -> list[Space]:
+        return [space for space in self.stored() if space.kind == "precomputed" or space.name in encoded]
+
+    def _body(self) -> Mapping[str, Any]:
+        document = self._state.get(CATALOG, CATALOG)
+        return document.body if document else {}
+
+    def _change(self, values: Mapping[str, str], *before: Document) -> None:
+        """Write these values into the document of the catalogue, and other documents with it."""
+        with self._lock:
+            body = {"schema_version": SCHEMA_VERSION, **self._body(), **values}
+            self._state.put(*before, Document(CATALOG, CATALOG, body))
 
 
 def check_schema_version(version: Any, what: str, *, older: str = _OLDER) -> None:
@@ -219,7 +294,11 @@ def check_same(stored: Space, configured: Space) -> None:
         f"the catalogue's vectors were made in the space {sides[0]}, and the configured one is {sides[1]}; "
         f"different: {', '.join(different) or 'the fingerprint'}"
     )
-    setting = "NEARCLASS_IMAGE_ENCODER" if "image" in {stored.kind, configured.kind} else "NEARCLASS_TEXT_ENCODER"
-    raise SpaceMismatchError(
-        message, hint=f"Leave {setting} unset or set it to {stored.encoder!r}, or use another --catalog."
-    )
+    if "image" in {stored.kind, configured.kind}:
+        setting, other = "NEARCLASS_IMAGE_ENCODER", "use another --catalog"
+    else:
+        setting, other = (
+            "NEARCLASS_TEXT_ENCODER",
+            f"move to the other: nearclass reembed plan --encoder {configured.encoder}",
+        )
+    raise SpaceMismatchError(message, hint=f"Leave {setting} unset or set it to {stored.encoder!r}, or {other}.")

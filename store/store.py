@@ -170,6 +170,23 @@ class Store:
                 )
             self._session.drop(name)
 
+    def release(self, alias: str) -> None:
+        """Delete the collection behind an alias, and the alias; nothing happens if there is none.
+
+        Raises:
+            StoreError: ``alias`` is a collection.
+        """
+        session, timeout_s = self._session, self._session.timeout_s
+        with session.one_writer(_ALIASES):
+            target = self.resolve(alias)
+            if target is None:
+                return
+            if target == alias:
+                raise StoreError(f"{alias!r} is a collection and no alias", hint="drop it by its name")
+            if session.engine is None:  # The embedded engine drops the aliases of a collection with it.
+                session.write("drop alias", alias, lambda c: c.drop_alias(alias, timeout=timeout_s))
+            self.drop(target)
+
     def upsert(self, name: str, spec: CollectionSpec, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows, each in place of the row with its key; of rows with one key, the last.
 

@@ -122,7 +122,7 @@ def test_pictures_of_a_file_are_sought_beside_it(seeing, photos):
 
 def test_a_class_picture_is_evidence_and_is_named(seeing, photos):
     seeing.classes.add("Red things", id="red", images=[str(photos / "red.png")])
-    seen, _ = seeing._answers.seen([shown("red", photos)])
+    seen, _ = seeing._answers.seen([shown("red", photos)], seeing._pair())
     assigner = seeing._pair().assigner().image
     pieces = assigner.evidence.nearest(["red"], seen.image.vectors)[0]
     best = pieces[0]

@@ -145,7 +145,7 @@ def test_an_encoder_that_is_kept_stands_beside_the_other_one(tiny_command, tmp_p
     made = str(tmp_path / "made")
     assert "next: nearclass evaluate --encoders " in done.err
     assert f",{made} --labels FILE" in done.err
-    assert f"NEARCLASS_TEXT_ENCODER={made}" in done.err
+    assert f"nearclass reembed plan --encoder {made}" in done.err
     compared = tiny_command("evaluate", "--encoders", "made", "--labels", "labels.jsonl", "-o", "table")
     assert "made (fine-tuned)" in compared.out
     assert "60 rows are not judged, for any encoder" in compared.err

@@ -117,7 +117,7 @@ def two_writers(catalog):
         taxonomies = TaxonomyStore(state, shared=True)
         made = LivingClasses(
             catalog.settings.catalog, catalog.store, state, taxonomies, catalog._spaces,
-            lambda: catalog.encoder, catalog._images,
+            catalog._encoders, catalog._images,
         )  # fmt: skip
         made._history = History(state, shared=True)
         return made, taxonomies

@@ -1,0 +1,187 @@
+"""nearclass reembed: move a catalogue to another text encoder, while it answers."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from .common import App, Input, Rows, end_with_rejects, format_option, input_options, note, pass_app
+from .labels import labels_option, read_labels
+
+if TYPE_CHECKING:
+    from ..reembedding_report import Report, Status
+
+__all__ = ["group"]
+
+
+@click.group("reembed")
+def group() -> None:
+    """Move to another text encoder while the catalogue answers, and go back if it is worse.
+
+    What encoder the catalogue has is read from the catalogue: the setting text_encoder does not count here.
+    """
+
+
+@group.command()
+@click.option("--encoder", required=True, metavar="NAME", help="The new encoder: a preset, a model id or a folder.")
+@format_option
+@pass_app
+def plan(app: App, encoder: str, output: str | None) -> None:
+    """Say what moving to another encoder would take; nothing is written.
+
+    Example: nearclass reembed plan --encoder bge-small
+    """
+    with app.open(any_encoder=True) as catalog:
+        found = catalog.reembedding.plan(encoder)
+    Rows(output).one(found.to_dict())
+    note(f"next: nearclass reembed run --encoder {encoder}")
+
+
+@group.command()
+@click.option("--encoder", metavar="NAME", help="The new encoder; without it the run that was begun goes on.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Embed at most N items a second.")
+@labels_option(
+    "Items with a column `label`: compares both encoders on them, and calibrates the new space if the old one is. "
+    "Repeatable.",
+    required=False,
+)
+@input_options
+@format_option
+@pass_app
+def run(
+    app: App, encoder: str | None, rate: float | None, paths: tuple[str, ...], *, given: Input, output: str | None
+) -> None:
+    """Embed everything by the new encoder, beside the old; answers stay as they are until `reembed swap`.
+
+    A run that was cut off goes on where it stopped. Then what changes is reported.
+
+    Example: nearclass reembed run --encoder bge-small --labels labelled.jsonl
+    """
+    from ..errors import UsageError  # noqa: PLC0415 - help must not wait for what the catalogue needs
+    from ..ingest.rejects import RejectWriter  # noqa: PLC0415
+
+    if given.space is not None:
+        message = "reembed works in the space of texts"
+        raise UsageError(message, hint="Leave --space off.")
+    progress = _Bar()
+    with app.open(any_encoder=True) as catalog, RejectWriter(given.rejects) as bad_rows:
+        labelled = read_labels(catalog, paths, given, bad_rows) if paths else []
+        report = catalog.reembedding.run(encoder, rate=rate, labelled=labelled, on_progress=progress)
+        progress.done()
+        rejected = bad_rows.count
+    _write(report, output)
+    note("next: nearclass reembed swap, to answer from the new space; or rollback, to remove it")
+    end_with_rejects(rejected, given.rejects)
+
+
+@group.command()
+@click.option("--drop-old", is_flag=True, help="Free the old space at once: there is no way back.")
+@format_option
+@pass_app
+def swap(app: App, drop_old: bool, output: str | None) -> None:
+    """Bring in what changed since the run, and answer from the new space, all at once.
+
+    Example: nearclass reembed swap
+    """
+    with app.open(any_encoder=True) as catalog:
+        progress = _Bar()
+        status = catalog.reembedding.swap(progress)
+        progress.done()
+        if drop_old:
+            status = catalog.reembedding.drop()
+    _write_status(status, output)
+
+
+@group.command()
+@format_option
+@pass_app
+def rollback(app: App, output: str | None) -> None:
+    """Answer from the old space again, with what came since; before a swap, remove the new space.
+
+    Example: nearclass reembed rollback
+    """
+    with app.open(any_encoder=True) as catalog:
+        progress = _Bar()
+        status = catalog.reembedding.rollback(progress)
+        progress.done()
+    _write_status(status, output)
+
+
+@group.command()
+@format_option
+@pass_app
+def drop(app: App, output: str | None) -> None:
+    """Free the old space after a swap; from then on there is no way back.
+
+    Example: nearclass reembed drop
+    """
+    with app.open(any_encoder=True) as catalog:
+        status = catalog.reembedding.drop()
+    _write_status(status, output)
+
+
+@group.command()
+@format_option
+@pass_app
+def status(app: App, output: str | None) -> None:
+    """Say where the move stands, and what to do next.
+
+    Example: nearclass reembed status
+    """
+    with app.open(any_encoder=True) as catalog:
+        found = catalog.reembedding.status()
+    _write_status(found, output)
+
+
+def _write_status(status: Status, output: str | None) -> None:
+    rows, found = Rows(output), status.to_dict()
+    if rows.format == "table":
+        del found["next"]
+    rows.one(found)
+    note(f"next: {status.next}")
+
+
+def _write(report: Report, output: str | None) -> None:
+    rows = Rows(output)
+    found: dict[str, Any] = report.to_dict()
+    if rows.format != "table":
+        rows.one(found)
+        return
+    agreement, accuracy = found.pop("agreement"), found.pop("accuracy")
+    branches, changed = agreement.pop("branches"), agreement.pop("changed")
+    rows.one({**found, **{name: value for name, value in agreement.items() if name != "items"}})
+    shown = [{**one, "branch": one["branch"] or "(no class)", "share": one["same"] / one["items"]} for one in branches]
+    rows.write(shown, ("branch", "items", "same", "share"), title="Same answer, by branch")
+    if changed:
+        examples = [
+            {**one, "before": " > ".join(one["before"][-2:]), "after": " > ".join(one["after"][-2:])} for one in changed
+        ]
+        rows.write(examples, ("id", "text", "before", "after"), title="Items with another answer")
+    if accuracy:
+        rows.one(accuracy)
+
+
+class _Bar:
+    """What is being done on stderr, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._shown = 0.0
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if not self._on or now - self._shown < 0.5:  # twice a second is enough for a person
+            return
+        self._shown = now
+        rate = done / max(now - self._started, 1e-9)
+        left = f", {(of - done) / rate:,.0f} s left" if done and rate else ""
+        click.echo(f"\r\x1b[K{what}: {done:,} of {of:,}{left}", nl=False, err=True)
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self._on and self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,0 +1,62 @@
+"""How far a catalogue is with embedding everything by another encoder: one document, which outlives every process.
+
+Which space serves is not said here but in the document of the catalogue, where the switch is one write.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from .state import Document, State
+
+__all__ = ["DROPPING", "FILLED", "FILLING", "Job", "drop_job", "read_job", "write_job"]
+
+FILLING: Final = "filling"
+"""The new space is being filled; answers come from the old one."""
+FILLED: Final = "filled"
+"""The new space was filled, learnt and answered in; it may serve."""
+DROPPING: Final = "dropping"
+"""A space is being removed."""
+
+_JOB: Final = "reembed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A move from one space of texts to another.
+
+    Attributes:
+        old: Name of the space that served at first.
+        new: Name of the space that is to serve.
+        encoder: What gives the encoder of ``new``.
+        step: ``filling``, ``filled`` or ``dropping``.
+        dropped: Name of the space that is being removed; empty otherwise.
+        answered_by: What the items of the new space were last answered by: learnt version and calibration.
+        answered_since: Their answers are from this time on, in milliseconds since 1970.
+        report: What was found when it was filled.
+    """
+
+    old: str
+    new: str
+    encoder: str
+    step: str = FILLING
+    dropped: str = ""
+    answered_by: str = ""
+    answered_since: int = 0
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_job(state: State) -> Job | None:
+    """The move that is under way, or None."""
+    document = state.get(_JOB, _JOB)
+    return Job(**document.body) if document else None
+
+
+def write_job(state: State, job: Job) -> None:
+    """Keep how far it is; returns when it is durable."""
+    state.put(Document(_JOB, _JOB, asdict(job)))
+
+
+def drop_job(state: State) -> None:
+    """Forget the move."""
+    state.delete(_JOB, [_JOB])
