@@ -305,6 +305,12 @@ class Catalog:
             writer = self._writer(space, looking, lambda: _first_dim(made), streamed=False)
             return run_items(writer, made, reject_writer)
 
+    @contextmanager
+    def writing(self, space: str | None = None) -> Iterator[ItemWriter | FollowingWriter]:
+        """What stores and answers items, a chunk at a time, for whoever says when they are flushed."""
+        with self._looking(space) as looking:
+            yield self._writer(space, looking, lambda: None, streamed=True)
+
     def assign(
         self, items: Iterable[Item | str] | str, *, k: int = 5, explain: bool = True, space: str | None = None
     ) -> list[Assignment]:

@@ -16,6 +16,7 @@ returns, and ``retryable`` says whether the same call may succeed later without 
     ├── CalibrationError                exit 1   labels are too few, or show no threshold that keeps a precision
     ├── EncoderError                    exit 1   a model that cannot be found, loaded or run
     │   └── ModelNotFoundError
+    ├── BrokerError                     exit 1   a broker that cannot be reached, or refused (retryable)
     ├── MismatchError                   exit 4   stored vectors or collections made by something else
     │   ├── SpaceMismatchError
     │   └── SchemaMismatchError
@@ -31,6 +32,7 @@ from typing import ClassVar
 
 __all__ = [
     "BackupError",
+    "BrokerError",
     "CalibrationError",
     "ClassNotFoundError",
     "CollectionMissingError",
@@ -133,6 +135,12 @@ class EncoderError(NearclassError):
 
 class ModelNotFoundError(EncoderError):
     """A model is in none of the places that were searched."""
+
+
+class BrokerError(NearclassError):
+    """A broker cannot be reached, or did not do what it was asked."""
+
+    retryable = True
 
 
 class MismatchError(NearclassError):

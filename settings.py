@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     database: str | None = Field(None, description="Database on the Milvus server.")
     tls_ca: Path | None = Field(None, description="Certificate authority for a server with TLS, as a PEM file.")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="Deadline of every call to Milvus, in seconds.")
+    broker_url: SecretStr | None = Field(
+        None, description="URL of the broker that `nearclass worker` reads from, which may hold a password."
+    )
     text_encoder: str | None = Field(
         None,
         description="Preset, model id or folder of the text encoder; by default the one the catalogue has.",
@@ -238,6 +241,6 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     if name not in Settings.model_fields:
         return _unknown(name, "among the flags", Settings.model_fields)
     # The value itself may be a secret, or hold one.
-    value = "" if name in {"token", "uri"} else f" = {first.get('input')!r}"
+    value = "" if name in {"token", "uri", "broker_url"} else f" = {first.get('input')!r}"
     message = f"setting {name}{value} (from {origins[name]}): {first['msg']}"
     return ConfigError(message, hint=f"{name}: {Settings.model_fields[name].description}")

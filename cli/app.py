@@ -23,6 +23,7 @@ from . import (
     reembed,
     search,
     serve,
+    worker,
 )
 from .backup import backup, restore
 from .common import App
@@ -67,6 +68,7 @@ cli.add_command(serve.command)
 cli.add_command(key.group)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(worker.command)
 cli.add_command(demo.command)
 cli.add_command(doctor.command)
 cli.add_command(config.group)

@@ -13,6 +13,7 @@ from ..encoders.base import Encoder
 from ..errors import PictureError
 from ..query.live import LiveSpace
 from ..query.pair import LivePair
+from ..schemas.collections import key_of
 from ..schemas.records import Assignment, Item, Role
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
@@ -73,7 +74,9 @@ class ItemWriter:
         """Name of the space of texts or of given vectors."""
         return self._live.place.space.name
 
-    def write(self, items: Sequence[Item], confirmed: Sequence[str] | None = None) -> ChunkResult:
+    def write(
+        self, items: Sequence[Item], confirmed: Sequence[str] | None = None, *, answer_all: bool = False
+    ) -> ChunkResult:
         """Embed, assign and store items; those that are stored already are left as they are.
 
         An item whose picture cannot be used is refused as a whole, so that nothing is half stored.
@@ -81,6 +84,7 @@ class ItemWriter:
         Args:
             items: The items, at most a few thousand.
             confirmed: For each the id of the class that a person confirmed, or an empty text.
+            answer_all: Whether items that are stored already are answered anew too, so that there is an answer of each.
         """
         result = ChunkResult()
         space = self._live.place.space
@@ -91,28 +95,31 @@ class ItemWriter:
         seen = self._pictures.stored(keys) if self._pictures else {}
         pending = self._look(pending, seen, result)
         revision = self._live.assigner().taxonomy.revision
-        fresh, stale = _sorted(pending, old, seen, revision, result)
-        stale = stale if stale and self._answered.revision() < revision else []
+        fresh, stale = _sorted(pending, old, seen, None if answer_all else revision, result)
+        stale = stale if stale and (answer_all or self._answered.revision() < revision) else []
         result.reassigned = len(stale)
         self._embed([one for one in fresh if one.content_hash and one.vector is None], old, result)
         self._recall(fresh)
-        self._write(fresh, old, seen)
+        result.answers = self._write(fresh, old, seen)
         again = [one.key for one in stale]
         # Whoever answers all stored items anew after a change may have passed these before they were here.
         if self._live.moved_on(revision):
             again += [one.key for one in fresh]
-        self.reassign(again)
+        result.answers |= self.reassign(again)
         return result
 
-    def reassign(self, keys: Sequence[str], *, pictures_too: bool = True) -> None:
+    def reassign(self, keys: Sequence[str], *, pictures_too: bool = True) -> dict[str, Assignment]:
         """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it.
 
         Args:
             keys: Of the items.
             pictures_too: Whether the rows in the space of pictures get the answers as well.
+
+        Returns:
+            By the ids of the items, the answers that were written.
         """
         if not keys:
-            return
+            return {}
         texts = self._rows.whole(keys)
         pictures = self._pictures.whole(keys) if self._pictures else {}
         rows = [texts.get(key) or pictures[key] for key in keys if key in texts or key in pictures]
@@ -134,6 +141,18 @@ class ItemWriter:
         if self._pictures is not None and pictures_too:
             self._pictures.upsert([{**row, **fields[key]} for key, row in pictures.items() if key in fields])
         self._rows.upsert([{**row, **fields[key]} for key, row in texts.items() if key in fields])
+        return {
+            answer.id: answer
+            for key, answer in zip(there, answers, strict=True)
+            if answer is not None and key in fields
+        }
+
+    def delete(self, item_ids: Sequence[str]) -> None:
+        """Remove items; those that are not there are passed over."""
+        keys = [key_of(item_id) for item_id in item_ids]
+        self._rows.delete(keys)
+        if self._pictures is not None:
+            self._pictures.delete(keys)
 
     def flush(self) -> None:
         """Return when everything written so far is durable."""
@@ -186,9 +205,10 @@ class ItemWriter:
 
     def _write(
         self, pending: Sequence[Pending], old: dict[str, dict[str, Any]], seen: dict[str, dict[str, Any]]
-    ) -> None:
+    ) -> dict[str, Assignment]:
+        """Answer and write items; the answers by id, none where there is no class."""
         if not pending:
-            return
+            return {}
         answers, taxonomy = self._answers(
             [one.item.id for one in pending],
             [one.vector for one in pending],
@@ -217,6 +237,7 @@ class ItemWriter:
                 ]
             )
             self._pictures.delete([one.key for one in pending if one.picture is None and one.key in seen])
+        return {answer.id: answer for answer in answers if answer is not None}
 
     def _answers(
         self,
@@ -250,12 +271,13 @@ def _sorted(
     pending: Sequence[Pending],
     old: dict[str, dict[str, Any]],
     seen: dict[str, dict[str, Any]],
-    revision: int,
+    revision: int | None,
     result: ChunkResult,
 ) -> tuple[list[Pending], list[Pending]]:
     """The items that have to be written, and those with an answer older than ``revision``; counted in ``result``.
 
-    An item is as it was if each space that it belongs in has its row, with the same content, and no other has one.
+    Without a revision every answer counts as older. An item is as it was if each space that it belongs in has its row,
+    with the same content, and no other has one.
     """
     fresh: list[Pending] = []
     stale: list[Pending] = []

@@ -101,19 +101,31 @@ class FollowingWriter:
         """Name of the space that was written to last."""
         return self._writer.space
 
-    def write(self, items: Sequence[Item], confirmed: Sequence[str] | None = None) -> ChunkResult:
+    def write(
+        self, items: Sequence[Item], confirmed: Sequence[str] | None = None, *, answer_all: bool = False
+    ) -> ChunkResult:
         """Embed, assign and store items, as ``ItemWriter.write``."""
-        pair = self._pair()
-        if pair.text is not self._text:
-            self._writer.flush()
-            self._text, self._writer = _text(pair), self._make(pair)
-        result = self._writer.write(items, confirmed)
+        self._turn()
+        result = self._writer.write(items, confirmed, answer_all=answer_all)
         self._moves.carry(self._writer.space, [key_of(item.id) for item in items])
         return result
+
+    def delete(self, item_ids: Sequence[str]) -> None:
+        """Remove items, as ``ItemWriter.delete``."""
+        self._turn()
+        self._writer.delete(item_ids)
+        self._moves.carry(self._writer.space, [key_of(item_id) for item_id in item_ids])
 
     def flush(self) -> None:
         """Return when everything written so far is durable."""
         self._writer.flush()
+
+    def _turn(self) -> None:
+        """Write to the space that serves by now."""
+        pair = self._pair()
+        if pair.text is not self._text:
+            self._writer.flush()
+            self._text, self._writer = _text(pair), self._make(pair)
 
 
 def _text(pair: LivePair) -> LiveSpace:

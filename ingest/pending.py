@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ..schemas.collections import MAX_ID_BYTES, MAX_JSON_BYTES, key_of
-from ..schemas.records import Item, Role
+from ..schemas.records import Assignment, Item, Role
 from ..schemas.spaces import Space
 from ..schemas.text import content_hash, item_text
 from ..schemas.vectors import unit_vector
@@ -38,6 +38,7 @@ class ChunkResult:
         pictures: How many pictures did.
         truncated: How many texts were longer than the encoder reads.
         reassigned: Those of ``unchanged`` whose answer was older than the taxonomy, and was given anew.
+        answers: By the id of the item, what was answered; not for items that were left as they are.
     """
 
     ok: int = 0
@@ -48,6 +49,7 @@ class ChunkResult:
     pictures: int = 0
     truncated: int = 0
     reassigned: int = 0
+    answers: dict[str, Assignment] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

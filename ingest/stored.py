@@ -102,38 +102,58 @@ class StoredItems:
         revision = renewal.taxonomy.revision
         if self._live.answered.revision() >= revision:
             return []
-        sides = self._there()
         found: list[Renewed] = []
         for page in renewal.pages():
-            changed = {one.key: one for one in page.renewed if not one.conflict}
-            with_text = {} if self._serving else sides[0].stored(list(changed))
-            for rows in reversed(sides):  # the text decides whether an item is done: its row is the last
-                hidden = with_text if rows.place is not self._live.place else {}
-                self._rewrite(rows, {key: changed[key] for key in changed if key not in hidden}, renewal.taxonomy)
+            self.rewrite(page.renewed, renewal.taxonomy)
             found += page.renewed
             on_page(page.items)
-        for rows in sides:
+        self.reach(revision)
+        return found
+
+    def rewrite(self, renewed: Sequence[Renewed], taxonomy: Taxonomy) -> list[Renewed]:
+        """Write new answers, given under ``taxonomy``; those that were written. Durable after ``reach`` or a flush."""
+        changed = {one.key: one for one in renewed if not one.conflict}
+        if not changed:
+            return []
+        sides = self._there()
+        with_text = {} if self._serving else sides[0].stored(list(changed))
+        written: set[str] = set()
+        for rows in reversed(sides):  # the text decides whether an item is done: its row is the last
+            hidden = with_text if rows.place is not self._live.place else {}
+            written |= self._rewrite(rows, {key: changed[key] for key in changed if key not in hidden}, taxonomy)
+        return [one for key, one in changed.items() if key in written]
+
+    def reach(self, revision: int) -> None:
+        """Make everything durable, and note that every stored item has been answered under this revision."""
+        for rows in self._there():
             rows.flush()
         self._live.answered.reach(revision)
-        return found
+
+    def renewal(self) -> Renewal | None:
+        """Judges the stored items by the classes of now; None where all have been answered by these."""
+        renewal = Renewal(self._store, self._live, self._pair)
+        return renewal if self._live.answered.revision() < renewal.taxonomy.revision else None
 
     def foresee(self) -> list[Renewed]:
         """The same without writing anything."""
         pages = Renewal(self._store, self._live, self._pair).pages()
         return [one for page in pages for one in page.renewed]
 
-    def _rewrite(self, rows: ItemRows, changed: Mapping[str, Renewed], taxonomy: Taxonomy) -> None:
-        """Write new answers into those rows that are still what they were given for."""
+    def _rewrite(self, rows: ItemRows, changed: Mapping[str, Renewed], taxonomy: Taxonomy) -> set[str]:
+        """Write new answers into those rows that are still what they were given for; the keys of these."""
         now, keys = time.time_ns() // 1_000_000, list(changed)
+        written: set[str] = set()
         for start in range(0, len(keys), _PAGE):
             stored = rows.whole(keys[start : start + _PAGE])
+            fit = {key: row for key, row in stored.items() if _as_judged(row, changed[key], taxonomy)}
             rows.upsert(
                 [
                     {**row, **decision_fields(changed[key].answer, taxonomy.revision), "updated_at": now}
-                    for key, row in stored.items()
-                    if _as_judged(row, changed[key], taxonomy)
+                    for key, row in fit.items()
                 ]
             )
+            written |= fit.keys()
+        return written
 
     def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
         self._check()

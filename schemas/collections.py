@@ -20,12 +20,14 @@ __all__ = [
     "CollectionSpec",
     "FieldSpec",
     "FieldType",
+    "claims_spec",
     "classes_spec",
     "evidence_spec",
     "items_spec",
     "key_of",
     "learned_spec",
     "state_spec",
+    "versions_spec",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -182,5 +184,39 @@ def items_spec(dim: int) -> CollectionSpec:
             FieldSpec("revision", FieldType.INT),
             FieldSpec("updated_at", FieldType.INT),
             FieldSpec("attributes", FieldType.JSON),
+        ),
+    )
+
+
+def versions_spec() -> CollectionSpec:
+    """The newest version that the source gave of each item and class; of deleted ones too, so that they stay deleted.
+
+    ``scope`` says what the id is of: an item, an item of a space of given vectors, or a class.
+    """
+    return CollectionSpec(
+        "versions",
+        STATE_DIM,
+        (
+            _text("scope", 80),
+            _text("entity_id"),
+            FieldSpec("version", FieldType.INT),
+            _text("digest", 64),
+            FieldSpec("deleted", FieldType.INT),
+        ),
+    )
+
+
+def claims_spec() -> CollectionSpec:
+    """What workers are writing at this moment, or were when they died; ``target`` is a key of the versions."""
+    return CollectionSpec(
+        "claims",
+        STATE_DIM,
+        (
+            _text("target", 64),
+            _text("worker", 80),
+            FieldSpec("version", FieldType.INT),
+            _text("digest", 64),
+            FieldSpec("at_ms", FieldType.INT),
+            _text("body", MAX_TEXT_BYTES),
         ),
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["alias", "catalogs_in", "first_version", "state_collection"]
+__all__ = ["alias", "catalogs_in", "claims_collection", "first_version", "state_collection", "versions_collection"]
 
 _STATE: Final = re.compile(r"nc_(.+)_state")
 
@@ -39,3 +39,13 @@ def catalogs_in(collections: Iterable[str]) -> list[str]:
     ['default']
     """
     return sorted(match[1] for name in collections if (match := _STATE.fullmatch(name)))
+
+
+def versions_collection(catalog: str) -> str:
+    """Name of the collection with the versions that a source gave of items and classes."""
+    return f"nc_{catalog}_versions"
+
+
+def claims_collection(catalog: str) -> str:
+    """Name of the collection with what workers are writing."""
+    return f"nc_{catalog}_claims"

@@ -63,6 +63,7 @@ def test_an_error_carries_its_message_and_its_hint(name: str) -> None:
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:
     assert {name for name, one in CLASSES.items() if one.retryable} == {
+        "BrokerError",
         "StoreUnavailableError",
         "StoreLockedError",
     }

@@ -218,8 +218,9 @@ def test_items_that_were_written_while_the_classes_changed_are_answered_by_the_n
             return found
 
         self._answers = answered
-        whole(self, pending, old, seen)
+        written = whole(self, pending, old, seen)
         self._answers = answer
+        return written
 
     monkeypatch.setattr(ItemWriter, "_write", late)
     stocked.ingest([Item("late", title="6 inch e-book reader")])

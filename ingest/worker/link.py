@@ -1,0 +1,56 @@
+"""What the worker asks of a broker, whichever it is."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Link", "Message", "Take"]
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message of a stream, from when it was delivered until it is acknowledged.
+
+    Attributes:
+        body: What the sender wrote.
+        name: The broker's own name for it, for people.
+        handle: What the broker needs to have it acknowledged.
+        tries: How often it could not be stored.
+    """
+
+    body: bytes
+    name: str
+    handle: Any = None
+    tries: int = 0
+
+
+Take = Callable[[Sequence[Message]], Awaitable[None]]
+"""Receives messages; returns only when there is room for more, so that reading stops where work is slow."""
+
+
+class Link(Protocol):
+    """A stream of a broker, read by a group of workers, each message by one of them at a time.
+
+    What is not acknowledged is delivered again: after a while to another worker, and to this one when it comes back.
+    Every method raises ``BrokerError`` where the broker does not do its part.
+    """
+
+    async def start(self, take: Take) -> None:
+        """Connect, make what is missing at the broker, and hand over messages from now on."""
+        ...
+
+    async def publish(self, stream: str, bodies: Sequence[bytes]) -> None:
+        """Write messages to a stream, and return when the broker has them."""
+        ...
+
+    async def ack(self, messages: Sequence[Message]) -> None:
+        """Note that messages are done."""
+        ...
+
+    async def keep(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that these are still being worked on, and are for nobody else."""
+        ...
+
+    async def stop(self) -> None:
+        """Take no more messages, and disconnect."""
+        ...

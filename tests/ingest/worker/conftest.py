@@ -1,0 +1,273 @@
+"""A catalogue in memory, versions and claims in memory, and a scheduler that decides which worker moves next."""
+
+import asyncio
+import json
+import random
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from nearclass.errors import BrokerError
+from nearclass.ingest.worker.applying import Applier, Failure
+from nearclass.ingest.worker.events import Event, EventKind
+from nearclass.ingest.worker.link import Message
+from nearclass.ingest.worker.run import Limits, Streams, WorkerRun
+from nearclass.store.source_versions import Claims, Versions
+
+
+class Killed(BaseException):
+    """The worker's process is gone, from one moment to the next."""
+
+
+class Schedule:
+    """Lets one worker at a time make its next call, in a given order or one that a seed decides; some die."""
+
+    def __init__(self, seed=0, *, deaths=0.0, order=()):
+        self.random = random.Random(seed)
+        self.deaths = deaths
+        self.order = list(order)
+        self._names = {}
+        self._lock = threading.Condition()
+        self._waiting = {}
+        self._running = 0
+
+    def step(self):
+        """Called before each call to the store."""
+        me = threading.get_ident()
+        with self._lock:
+            self._waiting[me] = False
+            self._running -= 1
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self._waiting.get(me))
+            del self._waiting[me]
+        if self.random.random() < self.deaths:
+            raise Killed
+
+    def run(self, *jobs):
+        """Run jobs, each in a thread, to their ends or deaths."""
+        threads = [threading.Thread(target=self._guarded, args=(job,)) for job in jobs]
+        self._names = {}
+        self._running = len(threads)
+        for number, thread in enumerate(threads):
+            thread.start()
+            self._names[number] = thread.ident
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._running == 0, timeout=20)
+                assert self._running == 0, "a worker hangs"
+                if not self._waiting:
+                    break
+                wanted = self._names[self.order.pop(0)] if self.order else None
+                chosen = wanted if wanted in self._waiting else self.random.choice(sorted(self._waiting))
+                self._waiting[chosen] = True
+                self._running += 1
+                self._lock.notify_all()
+        for thread in threads:
+            thread.join()
+
+    def _guarded(self, job):
+        try:
+            job()
+        except Killed:
+            pass
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._lock.notify_all()
+
+
+class MemoryVersions(Versions):
+    def __init__(self, step):
+        self.rows = {}
+        self.step = step
+
+    def known(self, targets):
+        self.step()
+        return {target: self.rows[target] for target in targets if target in self.rows}
+
+    def settle(self, stamps):
+        self.step()
+        self.rows |= {stamp.target: stamp for stamp in stamps}
+
+
+class MemoryClaims(Claims):
+    def __init__(self, step):
+        self.rows = {}
+        self.step = step
+
+    def announce(self, claims):
+        self.step()
+        self.rows |= {claim.key: claim for claim in claims}
+
+    def of(self, targets):
+        self.step()
+        found = {}
+        for claim in self.rows.values():
+            if claim.target in targets:
+                found.setdefault(claim.target, []).append(claim)
+        return found
+
+    def older(self, than_ms):
+        self.step()
+        found = {}
+        for claim in self.rows.values():
+            if claim.at_ms < than_ms:
+                found.setdefault(claim.target, []).append(claim)
+        return found
+
+    def withdraw(self, claims):
+        self.step()
+        for claim in claims:
+            self.rows.pop(claim.key, None)
+
+
+class MemoryTarget:
+    """Items by id: the title and the revision they were answered under. A title ``bad`` cannot be stored."""
+
+    def __init__(self, rows, step, *, revision=1):
+        self.rows = rows
+        self.step = step
+        self.revision = revision
+
+    def put(self, events):
+        results = []
+        for event in events:
+            self.step()
+            if event.values.get("title") == "bad":
+                results.append(Failure("bad_title", "it is bad"))
+            elif event.kind is EventKind.ITEM_DELETE:
+                self.rows.pop(event.id, None)
+                results.append(None)
+            else:
+                self.rows[event.id] = (event.values["title"], self.revision)
+                results.append({"id": event.id, "title": event.values["title"]})
+        return results
+
+    def flush(self):
+        pass
+
+    def behind(self):
+        self.step()
+        return any(revision < self.revision for _, revision in self.rows.values())
+
+    def others(self, limit):
+        self.step()
+        old = [name for name, (_, revision) in sorted(self.rows.items()) if revision < self.revision]
+        return {f"key {name}": name for name in old[:limit]}
+
+    def answer_anew(self, keys):
+        names = [key.removeprefix("key ") for key in keys]
+        self.step()
+        read = {name: self.rows[name] for name in names if name in self.rows}
+        for name, (title, _) in read.items():
+            self.step()
+            self.rows[name] = (title, self.revision)
+        return {f"key {name}": {"id": name} for name in read}
+
+
+def nothing():
+    """No other worker."""
+
+
+def upsert(name, version, title=None):
+    return Event(EventKind.ITEM_UPSERT, name, version, {"title": title or f"{name} v{version}"})
+
+
+def delete(name, version):
+    return Event(EventKind.ITEM_DELETE, name, version)
+
+
+class World:
+    """One store, and any number of workers on it."""
+
+    def __init__(self, step=nothing):
+        self.step = step
+        self.rows = {}
+        self.versions = MemoryVersions(step)
+        self.claims = MemoryClaims(step)
+        self.now_ms = 1_000_000_000
+        self.numbers = 0
+
+    def worker(self, *, revision=1):
+        self.numbers += 1
+        target = MemoryTarget(self.rows, self.step, revision=revision)
+        return Applier(target, self.versions, self.claims, worker=f"w{self.numbers}", now_ms=lambda: self.now_ms)
+
+    @property
+    def titles(self):
+        return {name: title for name, (title, _) in self.rows.items()}
+
+
+class MemoryLink:
+    """A broker in memory: what is given to it is handed over by pages, what is written to it is there to look at."""
+
+    def __init__(self, *bodies, page=3):
+        self.todo = [Message(body, f"m{number}") for number, body in enumerate(bodies)]
+        self.page = page
+        self.streams = {}
+        self.acked = []
+        self.kept = 0
+        self.handed = 0
+        self.away = 0
+        self.calls = []
+
+    async def start(self, take):
+        self.feeding = asyncio.ensure_future(self.feed(take))
+
+    async def feed(self, take):
+        while self.todo:
+            page, self.todo = self.todo[: self.page], self.todo[self.page :]
+            await take(page)
+            self.handed += len(page)
+
+    async def publish(self, stream, bodies):
+        self.fail()
+        self.calls.append(("publish", stream))
+        self.streams.setdefault(stream, []).extend(json.loads(body) for body in bodies)
+
+    async def ack(self, messages):
+        self.fail()
+        self.calls.append(("ack", len(messages)))
+        self.acked += [message.name for message in messages]
+
+    async def keep(self, _messages):
+        self.kept += 1
+
+    async def stop(self):
+        self.feeding.cancel()
+
+    def fail(self):
+        if self.away > 0:
+            self.away -= 1
+            raise BrokerError("nobody is there")
+
+
+def written(event):
+    """An event as its source writes it."""
+    return event.body.encode()
+
+
+def work(link, applier, *, until, seconds=20.0, **limits):
+    """Let a worker work until something is so; its status."""
+    streams = Streams("in", "out", "dead")
+    values = {"batch": 4, "flush_s": 0.02, "retry_s": 0.01, **limits}
+
+    async def all_of_it():
+        run = WorkerRun(link, applier, streams, worker="w", limits=Limits(**values))
+        working = asyncio.ensure_future(run.run())
+        async with asyncio.timeout(seconds):
+            while not until(run) and not working.done():  # noqa: ASYNC110 - any condition will do
+                await asyncio.sleep(0.005)
+            run.stop()
+            await working
+        return run.status
+
+    return asyncio.run(all_of_it())
+
+
+@pytest.fixture
+def tools():
+    return SimpleNamespace(
+        World=World, Schedule=Schedule, Link=MemoryLink, upsert=upsert, delete=delete, written=written, work=work
+    )

@@ -1,0 +1,248 @@
+"""The newest version of each item stands: alone, among workers in any order, and when workers die."""
+
+import itertools
+import random
+
+import pytest
+
+from nearclass.ingest.worker.applying import LEASE_MS
+
+
+@pytest.fixture
+def world(tools):
+    return tools.World()
+
+
+def test_an_older_version_never_overwrites_a_newer_one(world, tools):
+    worker = world.worker()
+    for version in (2, 1, 3, 2):
+        worker.apply([tools.upsert("a", version)])
+        worker.commit()
+    assert world.titles == {"a": "a v3"}
+    assert (worker.tally.applied, worker.tally.superseded) == (2, 2)
+
+
+def test_a_late_upsert_does_not_bring_a_deleted_item_back(world, tools):
+    worker = world.worker()
+    worker.apply([tools.delete("a", 5)])
+    worker.commit()
+    worker.apply([tools.upsert("a", 4), tools.upsert("b", 1)])
+    worker.commit()
+    assert world.titles == {"b": "b v1"}
+    worker.apply([tools.upsert("a", 6)])
+    worker.commit()
+    assert world.titles["a"] == "a v6"
+
+
+def test_of_one_batch_the_newest_counts_whatever_its_place(world, tools):
+    worker = world.worker()
+    worker.apply([tools.upsert("a", 3), tools.delete("a", 4), tools.upsert("a", 2), tools.upsert("b", 1)])
+    assert [row["id"] for row in worker.commit()] == ["b"]
+    assert world.titles == {"b": "b v1"}
+    assert (worker.tally.applied, worker.tally.superseded) == (2, 2)
+
+
+def test_what_is_delivered_again_is_answered_again_and_changes_nothing(world, tools):
+    first, second = world.worker(), world.worker()
+    first.apply([tools.upsert("a", 1)])
+    said = first.commit()
+    second.apply([tools.upsert("a", 1), tools.upsert("a", 1)])
+    assert second.commit() == said == [{"id": "a", "title": "a v1", "version": 1}]
+    assert (second.tally.applied, second.tally.repeated) == (0, 2)
+
+
+def test_where_the_newest_cannot_be_stored_the_next_one_is(world, tools):
+    worker = world.worker()
+    failures = worker.apply([tools.upsert("a", 1), tools.upsert("a", 3, "bad"), tools.upsert("a", 2)])
+    assert {place: why.code for place, why in failures.items()} == {1: "bad_title"}
+    worker.commit()
+    assert world.titles == {"a": "a v2"}
+    assert world.claims.rows == {}
+
+
+def test_of_two_contents_of_one_version_all_workers_choose_the_same(tools):
+    ends = set()
+    for titles in (("x", "y"), ("y", "x")):
+        world = tools.World()
+        for title in titles:
+            worker = world.worker()
+            worker.apply([tools.upsert("a", 1, title)])
+            worker.commit()
+        ends.add(world.titles["a"])
+    assert len(ends) == 1
+
+
+def test_a_commit_settles_and_leaves_no_claim(world, tools):
+    worker = world.worker()
+    worker.apply([tools.upsert("a", 1), tools.upsert("b", 1)])
+    assert len(world.claims.rows) == 2
+    assert world.versions.rows == {}
+    worker.commit()
+    assert world.claims.rows == {}
+    assert len(world.versions.rows) == 2
+    assert worker.commit() == []
+
+
+def test_what_a_dead_worker_claimed_is_gone_over_after_its_time(world, tools):
+    dead, alive = world.worker(), world.worker()
+    dead.apply([tools.upsert("a", 2)])
+    world.rows["a"] = ("something older", 1)
+    assert alive.sweep() == 0
+    world.now_ms += LEASE_MS + 1
+    assert alive.sweep() == 1
+    alive.commit()
+    assert world.titles == {"a": "a v2"}
+    assert world.claims.rows == {}
+
+
+def test_backfill_goes_by_pages_and_says_what_changed(world, tools):
+    old, new = world.worker(revision=1), world.worker(revision=2)
+    old.apply([tools.upsert(name, 7) for name in "abc"])
+    old.commit()
+    said = [row for _ in range(3) for row in new.backfill(2)]
+    new.commit()
+    assert [(row["id"], row["version"]) for row in said] == [("a", 7), ("b", 7), ("c", 7)]
+    assert {revision for _, revision in world.rows.values()} == {2}
+    assert new.backfill(2) == []
+    assert world.claims.rows == {}
+
+
+# Workers at once
+
+
+def history(rng, names, length):
+    """Events in the order of their source, and what is there after them."""
+    from nearclass.ingest.worker.events import Event, EventKind
+
+    versions, end, events = dict.fromkeys(names, 0), {}, []
+    for _ in range(length):
+        name = rng.choice(names)
+        versions[name] += 1
+        if rng.random() < 0.25:
+            events.append(Event(EventKind.ITEM_DELETE, name, versions[name]))
+            end.pop(name, None)
+        else:
+            title = f"{name} v{versions[name]}"
+            events.append(Event(EventKind.ITEM_UPSERT, name, versions[name], {"title": title}))
+            end[name] = title
+    return events, end
+
+
+PAIRS = {
+    "an older and a newer version": (lambda tools: tools.upsert("a", 3), lambda tools: tools.upsert("a", 5)),
+    "an older version and a later delete": (lambda tools: tools.upsert("a", 3), lambda tools: tools.delete("a", 5)),
+    "a delete and a newer version": (lambda tools: tools.delete("a", 3), lambda tools: tools.upsert("a", 5)),
+    "a new answer and a newer version": (None, lambda tools: tools.upsert("a", 5)),
+    "a new answer and a delete": (None, lambda tools: tools.delete("a", 5)),
+}
+
+
+def every_order(steps, moves):
+    """Each way to put the moves of two workers one after another."""
+    for places in itertools.combinations(range(2 * moves), moves):
+        chosen = set(places)
+        yield [int(place in chosen) for place in range(steps)]
+
+
+def settle_between(tools, pair, order):
+    """Two workers at one item, in a given order; what is stored after both."""
+    schedule = tools.Schedule(order=[0] * 8 + order)
+    world = tools.World(schedule.step)
+    first, second = pair
+
+    def before():
+        worker = world.worker(revision=1)
+        worker.apply([tools.upsert("a", 2)])
+        worker.commit()
+
+    def one(make):
+        worker = world.worker(revision=2)
+        if make is None:
+            worker.backfill(10)
+        else:
+            worker.apply([make(tools)])
+        worker.commit()
+
+    schedule.run(before)
+    schedule.order = list(order)
+    schedule.run(lambda: one(first), lambda: one(second))
+    return world.titles
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_two_workers_at_one_item_in_every_eleventh_order(tools, name):
+    for order in itertools.islice(every_order(14, 7), 0, None, 11):
+        check_order(tools, name, order)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIRS)
+def test_two_workers_at_one_item_in_every_order(tools, name):
+    for order in every_order(16, 8):
+        check_order(tools, name, order)
+
+
+def check_order(tools, name, order):
+    newest = PAIRS[name][1](tools)
+    wanted = {} if newest.kind.ends else {"a": newest.values["title"]}
+    assert settle_between(tools, PAIRS[name], order) == wanted, order
+
+
+def one_world(tools, seed, *, deaths, workers=3):
+    """Workers share a stream out of order and with duplicates; what dies leaves its events to the next round."""
+    rng = random.Random(seed)
+    names = ["a"] if seed % 2 else ["a", "b"]
+    events, end = history(rng, names, 3 * len(names))
+    schedule = tools.Schedule(seed, deaths=deaths)
+    world = tools.World(schedule.step)
+    todo = events + rng.choices(events, k=2)
+    rng.shuffle(todo)
+    for round_number in range(30):
+        shares = [todo[place::workers] for place in range(workers)]
+        done = []
+
+        def work(share, done=done, anew=round_number % 2):
+            worker = world.worker(revision=1 + anew)
+            if anew:
+                worker.backfill(10)
+            for start in range(0, len(share), 2):
+                batch = share[start : start + 2]
+                worker.apply(batch)
+                worker.commit()
+                done.extend(batch)
+            world.worker(revision=2).backfill(10)
+
+        schedule.run(*(lambda share=share: work(share) for share in shares))
+        left = [event for event in todo if not any(event is one for one in done)]
+        todo = left
+        if not todo:
+            break
+        schedule.deaths /= 2
+    schedule.deaths = 0.0
+    if not deaths:
+        assert world.titles == end, f"seed {seed}, before anything is swept up"
+
+    def last():
+        world.now_ms += LEASE_MS + 1
+        worker = world.worker(revision=2)
+        worker.sweep()
+        worker.commit()
+
+    schedule.run(last)
+    return world, end
+
+
+@pytest.mark.parametrize("start", range(0, 400, 200))
+def test_workers_in_any_order_end_with_the_newest_of_each_item(tools, start):
+    for seed in range(start, start + 200):
+        world, end = one_world(tools, seed, deaths=0.0)
+        assert world.titles == end, f"seed {seed}"
+        assert world.claims.rows == {}, f"seed {seed}"
+
+
+@pytest.mark.parametrize("start", range(0, 400, 200))
+def test_workers_that_die_anywhere_lose_and_resurrect_nothing(tools, start):
+    for seed in range(start, start + 200):
+        world, end = one_world(tools, seed, deaths=0.05)
+        assert world.titles == end, f"seed {seed}"
+        assert world.claims.rows == {}, f"seed {seed}"
