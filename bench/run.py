@@ -18,6 +18,7 @@ NAMES = (
     "ingest",
     "catalogue",
     "memory",
+    "scale",
     "accuracy",
     "adaptation",
     "decisions",
