@@ -107,5 +107,5 @@ def _shares(key: str, hits: list[Hit], best: NDArray[np.float32]) -> tuple[float
     scores = [hit.score for hit in hits if hit.key != key][: len(best)]
     wanted = best[np.isfinite(best)]
     first = bool(scores) and scores[0] >= wanted[0] - _SAME_SCORE
-    among = sum(score >= wanted[-1] - _SAME_SCORE for score in scores)
+    among = sum(bool(score >= wanted[-1] - _SAME_SCORE) for score in scores)
     return float(first), among / len(wanted)
