@@ -1,6 +1,6 @@
 """Rows of a table as columns of a Parquet file, and back, to the bit.
 
-Documents are JSON texts, and an absent number is a null. The constant vector that every document has, because every
+Documents are JSON texts, and an absent number is a null. The constant vector of tables that have none, because every
 collection must have one, is left out. Coming back, columns are taken for what anybody may have written: each value is
 held to its type and its bound before it becomes a Python object.
 """
@@ -14,7 +14,7 @@ import orjson
 
 from ..errors import BackupError
 from ..schemas.collections import ABSENT, MAX_ID_BYTES, MAX_JSON_BYTES, FieldSpec, FieldType
-from ..store.copying import STATE, Row, Table
+from ..store.copying import Row, Table
 from ..store.state import STATE_VECTOR
 
 __all__ = ["from_batch", "max_row_bytes", "schema_of", "to_table"]
@@ -32,7 +32,7 @@ def schema_of(table: Table) -> Any:
         pa.field(one.name, types.get(one.type, pa.string()), nullable=one.type is FieldType.FLOAT)
         for one in (_KEY_FIELD, *table.spec.fields)
     ]
-    if table.kind != STATE:
+    if table.space is not None:
         fields.append(pa.field("vector", pa.list_(pa.field("element", pa.float32(), nullable=False), table.spec.dim)))
     return pa.schema(fields)
 
@@ -50,7 +50,7 @@ def to_table(table: Table, rows: Sequence[Mapping[str, Any]]) -> Any:
         elif field.type is FieldType.FLOAT:
             values = [None if value <= ABSENT else value for value in values]
         arrays.append(pa.array(values, schema.field(field.name).type))
-    if table.kind != STATE:
+    if table.space is not None:
         numbers = pa.array(np.concatenate([row["vector"] for row in rows]).astype(np.float32, copy=False))
         arrays.append(pa.FixedSizeListArray.from_arrays(numbers, type=schema.field("vector").type))
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -73,7 +73,7 @@ def from_batch(table: Table, batch: Any) -> list[Row]:
     strange = next((key for key in columns["key"] if not _KEY.fullmatch(key)), None)
     if strange is not None:
         raise BackupError(f"key {strange[:80]!r} is not one that nearclass makes")
-    columns["vector"] = [STATE_VECTOR] * len(batch) if table.kind == STATE else _vectors(table, batch.column("vector"))
+    columns["vector"] = [STATE_VECTOR] * len(batch) if table.space is None else _vectors(table, batch.column("vector"))
     names = list(columns)
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import BackupError
 from ..schemas.collections import MAX_ID_BYTES
-from ..store.copying import STATE
+from ..store.copying import STATE, VERSIONS
 from ..store.spaces import SPACE_SPECS, check_schema_version
 
 __all__ = [
@@ -70,7 +70,7 @@ class FileEntry(_Part):
 
 
 class TableEntry(_Part):
-    """One table: its kind, its space (none for the documents), and its files in order."""
+    """One table: its kind, its space (none for documents and versions), and its files in order."""
 
     kind: str
     space: str | None = None
@@ -90,7 +90,7 @@ class Manifest(_Part):
         made_at: When, in UTC.
         made_by: By which nearclass, from which engine.
         spaces: The spaces in the order of their folders.
-        tables: The documents, then the tables of the spaces.
+        tables: The documents, the versions if there are any, then the tables of the spaces.
         sha256: Of everything else in here; tells this backup from every other.
     """
 
@@ -111,7 +111,7 @@ class Manifest(_Part):
         if len(set(names)) < len(names):
             raise ValueError("a space is named twice")
         tables = [(table.kind, table.space) for table in self.tables]
-        possible = [(STATE, None), *((kind, name) for name in names for kind in SPACE_SPECS)]
+        possible = [(STATE, None), (VERSIONS, None), *((kind, name) for name in names for kind in SPACE_SPECS)]
         if tables != [one for one in possible if one in tables] or (STATE, None) not in tables:
             raise ValueError("the tables are not those of these spaces, each once and in order")
         for table in self.tables:

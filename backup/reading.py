@@ -7,7 +7,7 @@ from typing import Any, Final
 from ..errors import BackupError, NearclassError
 from ..schemas.collections import key_of
 from ..schemas.spaces import Space
-from ..store.copying import STATE, Row, Table, is_opening
+from ..store.copying import STATE, VERSIONS, Row, Table, is_opening
 from .columns import from_batch, max_row_bytes, schema_of
 from .manifest import LEFT_OUT, FileEntry, Manifest, TableEntry, digest_of
 
@@ -22,6 +22,7 @@ _KINDS: Final = ("text", "image", "precomputed")
 _SPACE: Final = "space"
 _KEYED: Final[Mapping[str, tuple[str, ...]]] = {
     STATE: ("kind", "name"),
+    VERSIONS: ("scope", "entity_id"),
     "classes": ("class_id",),
     "items": ("item_id",),
 }

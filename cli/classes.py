@@ -17,11 +17,14 @@ from .common import (
 )
 from .diffing import command as diff
 from .diffing import revision_option, taxonomy_at
+from .exporting import export_options, write_delimited
 from .importing import command as import_
 from .lint import command as lint
 from .lint import warn_of_nearest
 
 __all__ = ["group"]
+
+_EXPORTED = ("id", "name", "parent", "descriptions", "synonyms", "examples", "images", "label", "state", "attributes")
 
 
 @click.group("classes")
@@ -180,9 +183,9 @@ def restore(app: App, class_id: str, *, changing: Changing, output: str | None) 
 
 @group.command()
 @revision_option
-@format_option
+@export_options("jsonl", "json", "csv", "tsv")
 @pass_app
-def export(app: App, revision: int | None, output: str | None) -> None:
+def export(app: App, revision: int | None, output: str, *, raw: bool) -> None:
     """Write every class in the form that `classes import` reads.
 
     Example: nearclass classes export -o jsonl > classes.jsonl
@@ -191,8 +194,11 @@ def export(app: App, revision: int | None, output: str | None) -> None:
 
     with app.open() as catalog:
         taxonomy = taxonomy_at(catalog, revision)
-    columns = ("id", "name", "parent", "descriptions", "synonyms", "examples", "images", "label", "state")
-    Rows(output or "jsonl").write((spec_to_dict(spec) for spec in taxonomy), columns)
+    rows = (spec_to_dict(spec) for spec in taxonomy)
+    if output in {"csv", "tsv"}:
+        write_delimited(rows, _EXPORTED, output, raw=raw)
+    else:
+        Rows(output).write(rows, _EXPORTED)
 
 
 for one in (*lifecycle.COMMANDS, diff, lint):

@@ -37,6 +37,7 @@ __all__ = [
     "pass_app",
     "picture",
     "rejects_option",
+    "safe_text",
     "space_option",
 ]
 
@@ -49,7 +50,8 @@ _PATHS: Final = frozenset({"path", "nearest", "class"})
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b\\[[0-9;?]*[A-Za-z]")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a cell begins with that a spreadsheet would run (OWASP ASVS 1.2.10), also in full width."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,11 @@ class Rows:
     def __init__(self, output: str | None) -> None:
         self.format = output or ("table" if sys.stdout.isatty() else "jsonl")
 
+    @property
+    def for_people(self) -> bool:
+        """Whether rows are written as words, and not as data."""
+        return self.format in {"table", "csv"}
+
     def write(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
         """Write rows; ``columns`` are those of the table and the CSV, the others have every key."""
         if self.format == "jsonl":
@@ -290,5 +297,13 @@ def _cell(value: Any, column: str) -> Any:
     """A CSV cell; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    text = _words(value, column)
+    return safe_text(_words(value, column))
+
+
+def safe_text(text: str) -> str:
+    """A text for a cell of a spreadsheet, with an apostrophe before one that it would run as a formula.
+
+    >>> safe_text("=1+1"), safe_text("kettle")
+    ("'=1+1", 'kettle')
+    """
     return f"'{text}" if text.startswith(_FORMULA) else text

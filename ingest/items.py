@@ -120,17 +120,8 @@ class ItemWriter:
         """
         if not keys:
             return {}
-        texts = self._rows.whole(keys)
-        pictures = self._pictures.whole(keys) if self._pictures else {}
-        rows = [texts.get(key) or pictures[key] for key in keys if key in texts or key in pictures]
-        there = [row["key"] for row in rows]
-        answers, taxonomy = self._answers(
-            [row["item_id"] for row in rows],
-            [texts[key]["vector"] if key in texts else None for key in there],
-            [pictures[key]["vector"] if key in pictures else None for key in there],
-            [bool(row["truncated"]) for row in rows],
-            [stored_text(row) for row in rows],
-        )
+        texts, pictures = self._whole(keys)
+        rows, answers, taxonomy = self._again(keys, texts, pictures)
         now = self._now_ms()
         fields = {
             row["key"]: {**decision_fields(answer, taxonomy.revision), "updated_at": now}
@@ -143,8 +134,8 @@ class ItemWriter:
         self._rows.upsert([{**row, **fields[key]} for key, row in texts.items() if key in fields])
         return {
             answer.id: answer
-            for key, answer in zip(there, answers, strict=True)
-            if answer is not None and key in fields
+            for row, answer in zip(rows, answers, strict=True)
+            if answer is not None and row["key"] in fields
         }
 
     def delete(self, item_ids: Sequence[str]) -> None:
@@ -153,6 +144,30 @@ class ItemWriter:
         self._rows.delete(keys)
         if self._pictures is not None:
             self._pictures.delete(keys)
+
+    def answers(self, keys: Sequence[str]) -> dict[str, Assignment]:
+        """What stored items would be answered now, from their stored vectors, by id; nothing is written."""
+        _, answers, _ = self._again(keys, *self._whole(keys))
+        return {answer.id: answer for answer in answers if answer is not None}
+
+    def _whole(self, keys: Sequence[str]) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+        """The rows of stored items with every field, of texts and of pictures."""
+        return self._rows.whole(keys), self._pictures.whole(keys) if self._pictures else {}
+
+    def _again(
+        self, keys: Sequence[str], texts: dict[str, dict[str, Any]], pictures: dict[str, dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], Sequence[Assignment | None], Taxonomy]:
+        """One row of each item that is there, its answer now, and what that is given under."""
+        rows = [texts.get(key) or pictures[key] for key in keys if key in texts or key in pictures]
+        there = [row["key"] for row in rows]
+        answers, taxonomy = self._answers(
+            [row["item_id"] for row in rows],
+            [texts[key]["vector"] if key in texts else None for key in there],
+            [pictures[key]["vector"] if key in pictures else None for key in there],
+            [bool(row["truncated"]) for row in rows],
+            [stored_text(row) for row in rows],
+        )
+        return rows, answers, taxonomy
 
     def flush(self) -> None:
         """Return when everything written so far is durable."""

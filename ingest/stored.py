@@ -12,6 +12,7 @@ from ..schemas.filters import In
 from ..schemas.records import Assignment
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.draft import DraftStore
 from .item_rows import ItemRows, decision_fields
 from .items import ItemWriter
 from .moving import Moves
@@ -53,6 +54,11 @@ class StoredItems:
         self._serving = serving
         image = pair.image if pair else None
         self._places = [live.place] if image is None else [live.place, image.place]
+
+    @property
+    def given(self) -> bool:
+        """Whether the vectors of the items were given, and not made here."""
+        return self._live.place.space.kind == "precomputed"
 
     def confirm(self, item_ids: Sequence[str], class_id: str) -> None:
         """Note that a person says these items belong to this class.
@@ -155,18 +161,35 @@ class StoredItems:
             written |= fit.keys()
         return written
 
+    def answers(self, item_ids: Sequence[str]) -> dict[str, Assignment]:
+        """What stored items would be answered now, from their stored vectors, by id; nothing is written."""
+        # A writer makes the collections that are missing; in a draft it makes none.
+        writer = ItemWriter(DraftStore(self._store), self._live, None, pair=self._pair)
+        return writer.answers([key_of(item_id) for item_id in item_ids])
+
+    def confirm_each(self, classes: Mapping[str, str]) -> set[str]:
+        """Note of each item by its id the class that a person says, empty for none; the ids that no item has."""
+        return self._set_each(classes, lambda _: None)
+
     def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
+        def refuse(missing: list[str]) -> None:
+            if missing:
+                message = f"no item {missing[0]!r}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+                raise ItemNotFoundError(message, hint="`nearclass items list` shows the ids.")
+
+        self._set_each(dict.fromkeys(item_ids, class_id), refuse)
+
+    def _set_each(self, classes: Mapping[str, str], check: Callable[[list[str]], None]) -> set[str]:
         self._check()
-        keys = {key_of(item_id): item_id for item_id in item_ids}
+        keys = {key_of(item_id): item_id for item_id in classes}
         found = [(rows, rows.whole(list(keys))) for rows in self._there()]
         missing = sorted(keys[key] for key in keys if not any(key in stored for _, stored in found))
-        if missing:
-            message = f"no item {missing[0]!r}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-            raise ItemNotFoundError(message, hint="`nearclass items list` shows the ids.")
+        check(missing)
         for rows, stored in found:
-            rows.upsert([{**row, "confirmed_class": class_id} for row in stored.values()])
+            rows.upsert([{**row, "confirmed_class": classes[keys[key]]} for key, row in stored.items()])
             rows.flush()
         self._carry(list(keys))
+        return set(missing)
 
     def _check(self) -> None:
         if self._moves is not None:

@@ -14,8 +14,9 @@ from ..schemas.collections import ABSENT, key_of
 from ..schemas.filters import All, AnyOf, Attribute, Compare, Filter, In, Operator, Scalar
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from .ranking import ranked
 
-__all__ = ["FOUND_FIELDS", "Found", "ItemReader", "branch", "item_filter", "parse_where"]
+__all__ = ["FOUND_FIELDS", "Found", "ItemReader", "branch", "item_filter", "parse_where", "present"]
 
 FOUND_FIELDS: Final = (
     "item_id", "title", "description", "text", "image", "decision", "class_id", "score", "confidence", "margin",
@@ -58,6 +59,8 @@ class Found:
         revision: Revision of the taxonomy that the answer was given under.
         attributes: Everything else that the source row had.
         image: Reference of its picture, or empty.
+        margin: Score of the best candidate minus that of the second, or None.
+        updated_at: When it was stored or answered last, in milliseconds since 1970.
         similarity: Cosine similarity to the query, or None outside a search.
     """
 
@@ -73,6 +76,8 @@ class Found:
     revision: int
     attributes: Mapping[str, Any]
     image: str = ""
+    margin: float | None = None
+    updated_at: int = 0
     similarity: float | None = None
 
 
@@ -102,6 +107,19 @@ class ItemReader:
         """Stored items that match, at most ``limit`` of them, sorted by their ids."""
         return sorted((self._found(row) for row in self._query(where, limit)), key=lambda item: item.id)
 
+    def first(self, sort: str, limit: int, *, where: Filter | None = None, reverse: bool = False) -> list[Found]:
+        """The items that come first by ``margin``, ``score``, ``confidence`` (lowest) or ``updated`` (latest).
+
+        Items without the number come last.
+        """
+        rows = ranked(self._store, self._sides(where), sort, limit, FOUND_FIELDS, reverse=reverse)
+        return [self._found(row) for row in rows]
+
+    def rows(self, fields: Sequence[str], *, where: Filter | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Every stored item that matches, as it is stored, a page at a time."""
+        for collection, condition in self._sides(where):
+            yield from self._store.scan(collection, where=condition, fields=fields)
+
     def page(
         self, *, where: Filter | None = None, limit: int, after: tuple[int, str] = (0, "")
     ) -> tuple[list[Found], tuple[int, str] | None]:
@@ -128,10 +146,9 @@ class ItemReader:
 
     def iterate(self, *, where: Filter | None = None) -> Iterator[Found]:
         """Every stored item that matches, page by page."""
-        for collection, condition in self._sides(where):
-            for page in self._store.scan(collection, where=condition, fields=FOUND_FIELDS):
-                for row in page:
-                    yield self._found(row)
+        for page in self.rows(FOUND_FIELDS, where=where):
+            for row in page:
+                yield self._found(row)
 
     def search(self, vector: NDArray[np.float32], k: int, *, where: Filter | None = None) -> list[Found]:
         """The k stored items nearest to a unit vector of shape (dim,), nearest first."""
@@ -170,17 +187,20 @@ class ItemReader:
             decision=row["decision"],
             class_id=class_id,
             path=self._taxonomy.path(class_id) if known and class_id else (),
-            score=_present(row["score"]),
-            confidence=_present(row["confidence"]),
+            score=present(row["score"]),
+            confidence=present(row["confidence"]),
             confirmed_class=follow(row["confirmed_class"]) or None,
             revision=row["revision"],
             attributes=row["attributes"],
             image=row["image"],
+            margin=present(row["margin"]),
+            updated_at=row["updated_at"],
             similarity=similarity,
         )
 
 
-def _present(value: float) -> float | None:
+def present(value: float) -> float | None:
+    """A stored number for people, to six digits, or None where it stands for none."""
     return None if value <= ABSENT else round(value, 6)
 
 

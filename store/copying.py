@@ -14,10 +14,10 @@ from typing import Any, Final
 import orjson
 
 from ..errors import StoreError
-from ..schemas.collections import CollectionSpec, state_spec
+from ..schemas.collections import CollectionSpec, state_spec, versions_spec
 from ..schemas.filters import Compare
 from ..schemas.spaces import Space
-from .names import catalogs_in, state_collection
+from .names import catalogs_in, state_collection, versions_collection
 from .spaces import CATALOG, FILLING, SPACE_SPECS, SpaceCollections, Spaces
 from .state import Document, State
 from .store import Store
@@ -25,6 +25,7 @@ from .store import Store
 __all__ = [
     "PAGE",
     "STATE",
+    "VERSIONS",
     "CatalogReader",
     "CatalogWriter",
     "Row",
@@ -40,6 +41,9 @@ Row = dict[str, Any]
 STATE: Final = "state"
 """Kind of the table that holds a catalogue's documents."""
 
+VERSIONS: Final = "versions"
+"""Kind of the table that says how new the source of each item and class is; there once a worker has written."""
+
 PAGE: Final = 1000
 """Rows at a time; of the longest texts that items may have, they take some 300 MB, of common ones 3 MB."""
 
@@ -47,13 +51,20 @@ _DECISIVE: Final = ("head", "catalog", "space", "active_learner", "calibration",
 """Kinds of documents one of which is written with every change of what answers are given by."""
 
 
+_PLAIN: Final[Mapping[str, tuple[Callable[[str], str], Callable[[], CollectionSpec]]]] = {
+    STATE: (state_collection, state_spec),
+    VERSIONS: (versions_collection, versions_spec),
+}
+"""Tables that belong to no space, whose vectors are all the same: name of the collection, and layout."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One collection of a catalogue: its documents, or the rows of one kind in one space.
+    """One collection of a catalogue: its documents, what is new, or the rows of one kind in one space.
 
     Attributes:
-        kind: ``state``, ``classes``, ``evidence``, ``items`` or ``learned``.
-        space: The space; None for the documents.
+        kind: ``state``, ``versions``, ``classes``, ``evidence``, ``items`` or ``learned``.
+        space: The space; None for the first two.
     """
 
     kind: str
@@ -67,12 +78,12 @@ class Table:
     @property
     def spec(self) -> CollectionSpec:
         """Layout of the rows."""
-        return state_spec() if self.space is None else SPACE_SPECS[self.kind](self.space.dim)
+        return _PLAIN[self.kind][1]() if self.space is None else SPACE_SPECS[self.kind](self.space.dim)
 
     def collection(self, catalog: str) -> str:
         """Name that a catalogue reads and writes the rows by."""
         if self.space is None:
-            return state_collection(catalog)
+            return _PLAIN[self.kind][0](catalog)
         return SpaceCollections.of(catalog, self.space).of_kind(self.kind)
 
 
@@ -114,8 +125,8 @@ class CatalogReader:
         return known.body if known else {}
 
     def tables(self) -> list[Table]:
-        """The documents, then every table of every space that has been made."""
-        every = [Table(kind, space) for space in self.spaces for kind in SPACE_SPECS]
+        """The documents, then every other table that has been made, space by space."""
+        every = [Table(VERSIONS), *(Table(kind, space) for space in self.spaces for kind in SPACE_SPECS)]
         return [Table(STATE), *(one for one in every if self._store.resolve(one.collection(self._catalog)))]
 
     def count(self, table: Table) -> int:
@@ -180,9 +191,10 @@ class CatalogWriter:
             self._empty(filling["collections"])
             filling = None
         if filling is None:
-            named = [place.of_kind(kind) for place in places for kind in SPACE_SPECS]
+            named = self._names(places)
             filling = {"source": source, "label": label, "parts": 0, "collections": named}
         self._note(filling)
+        self._store.create(versions_collection(self._catalog), versions_spec())
         for place in places:
             place.ensure(self._store)
         return int(filling["parts"])
@@ -226,9 +238,13 @@ class CatalogWriter:
         self._filling = filling
         self._state.put(Document(CATALOG, CATALOG, Spaces.whole({FILLING: filling})))
 
+    def _names(self, places: Sequence[SpaceCollections]) -> list[str]:
+        """Every collection but that of the documents."""
+        spaced = [place.of_kind(kind) for place in places for kind in SPACE_SPECS]
+        return [versions_collection(self._catalog), *spaced]
+
     def _refuse_unless_empty(self, places: Sequence[SpaceCollections]) -> None:
-        names = [state_collection(self._catalog), *(place.of_kind(kind) for place in places for kind in SPACE_SPECS)]
-        for name in names:
+        for name in (state_collection(self._catalog), *self._names(places)):
             rows = self._store.count(name) if self._store.resolve(name) else 0
             if rows:
                 message = f"the catalogue {self._catalog!r} at {self._store.uri} is not empty: {name} has {rows} rows"

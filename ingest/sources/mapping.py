@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import UsageError
+from ...schemas.columns import OURS
 from ...schemas.records import Item
 from .address import is_address
 from .columns import SYNONYMS, Kind, normalise
@@ -131,7 +132,7 @@ def detect(columns: Iterable[str], kind: Kind = "table") -> ColumnMapping:
 def map_row(
     row: RawRow, mapping: ColumnMapping, *, default_id: str | None = None, base: str = ""
 ) -> MappedRow | BadRow:
-    """Return a row as an item; columns that are no field become attributes, empty ones are left out.
+    """Return a row as an item; columns that are no field become attributes, empty ones and our own are left out.
 
     Attributes of a source that has only texts are numbers where they are plainly written as such.
 
@@ -188,7 +189,7 @@ def _mapped(row: RawRow, fields: Mapping[str, str], default_id: str | None, base
     extra = {
         column if column.isascii() else attribute(column, "a column name"): attribute(known(value), column)
         for column, value in values.items()
-        if column not in used and not is_absent(value)
+        if column not in used and not column.startswith(OURS) and not is_absent(value)
     }
     folder = None
     if base and texts.get("image"):

@@ -116,6 +116,8 @@ class FoundRow(_Row):
     revision: int
     attributes: dict[str, Any]
     image: str
+    margin: float | None
+    updated_at: int
     similarity: float | None
 
 

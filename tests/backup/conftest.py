@@ -10,7 +10,9 @@ import pytest
 from nearclass import Catalog, Item, Settings
 from nearclass.backup.writing import back_up
 from nearclass.ingest.labelled import Labelled
+from nearclass.schemas.spaces import precomputed
 from nearclass.store import Store
+from nearclass.store.source_versions import Stamp, Versions
 
 WORDS = {
     "kettles": ("kettle", "water boiler", "tea kettle", "kettle for tea"),
@@ -82,6 +84,12 @@ def kept(_shop_database, opened, tmp_path_factory):
         catalog.calibrate(rows, precision=0.8)
         catalog.import_vectors([replace(one, vector=tuple(rng.normal(size=5))) for one in specs], SPACE)
         catalog.ingest([Item(f"v{n}", vector=tuple(rng.normal(size=5))) for n in range(4)], space=SPACE)
+        Versions(catalog.store, "shop").settle(
+            [Stamp("items", "v1", 3, "d"), Stamp("items", "gone", 9, "d", deleted=True)]
+        )
+        catalog._spaces.add(
+            precomputed("retired", 3)
+        )  # as a move to another encoder leaves the space that served before
         back_up(catalog.store, "shop", folder / "backup")
     return Kept(folder / "shop.db", folder / "backup")
 

@@ -64,8 +64,14 @@ def test_every_row_comes_back_to_the_bit(kept, empty):
     with Store.open(str(kept.database)) as store:
         before = everything(store, "shop")
         text_space = CatalogReader(store, "shop").opening["text_space"]
-    assert everything(empty, "default") == before
-    assert set(before) == {"state", *(f"{kind} of {space}" for kind in SPACE_SPECS for space in ("Resnet", text_space))}
+    after = everything(empty, "default")
+    assert {name: after[name] for name in before} == before
+    assert not any(rows for name, rows in after.items() if name not in before)
+    assert set(before) == {
+        "state",
+        "versions",
+        *(f"{kind} of {space}" for kind in SPACE_SPECS for space in ("Resnet", text_space)),
+    }
     assert [name for name, rows in before.items() if not rows] == ["learned of Resnet"]
     assert sum(map(len, before.values())) == Manifest.read(kept.folder).rows
 

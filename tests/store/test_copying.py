@@ -12,6 +12,7 @@ from nearclass import Catalog, ClassSpec, Item, Settings
 from nearclass.errors import SchemaMismatchError, StoreError
 from nearclass.store import Store
 from nearclass.store.copying import CatalogReader, CatalogWriter, Table, copy_catalog
+from nearclass.store.source_versions import Stamp, Versions
 from nearclass.store.state import Document, State
 
 SPACE = "resnet"
@@ -36,6 +37,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         catalog.import_classes([replace(one, vector=tuple(rng.normal(size=DIM))) for one in CLASSES], space=SPACE)
         catalog.ingest(things(rng, ITEMS), space=SPACE)
         catalog.items(SPACE).confirm(["i7"], "boots")
+        Versions(catalog.store, "shop").settle(
+            [Stamp("items", "i7", 4, "d"), Stamp("items", "gone", 9, "d", deleted=True)]
+        )
     return path
 
 
@@ -77,6 +81,7 @@ def test_a_copy_has_every_row_to_the_bit_and_answers_alike(source: Path, target:
         assert everything(other, "copy") == before
         assert counts == {name: len(rows) for name, rows in before.items()}
         assert counts[f"items of {SPACE}"] == ITEMS
+        assert counts["versions"] == 2
     with opened(source, "shop") as one, opened(target, "copy") as other:
         assert answers(other) == answers(one)
         assert other.items(SPACE).get("i7") == one.items(SPACE).get("i7")
