@@ -282,4 +282,4 @@ def test_random_changes_leave_what_a_plain_catalogue_has(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_a_hundred_random_sequences_of_changes_never_diverge(tmp_path):
-    run(tmp_path, 100, 30)
+    run(tmp_path, 100, 20)
