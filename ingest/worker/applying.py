@@ -21,10 +21,13 @@ from typing import Any, Final, Protocol
 from ...store.source_versions import Claim, Claims, Stamp, Versions
 from .events import BadEventError, Event, parse
 
-__all__ = ["LEASE_MS", "Applier", "Failure", "Tally", "Target"]
+__all__ = ["BROKE", "LEASE_MS", "Applier", "Failure", "Tally", "Target"]
 
 LEASE_MS: Final = 600_000
 """A claim of this age is of a dead worker: one that lives withdraws its claims after each flush."""
+
+BROKE: Final = "failed"
+"""Code of a failure that nobody foresaw; what else can be wrong with an event has a code of its own."""
 
 _LEADER: Final = Stamp("backfill", "leader", 0, "").target
 _ASK_AGAIN_MS: Final = 5_000

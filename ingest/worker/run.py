@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from ...errors import NearclassError, StoreWriteError
-from .applying import Applier, Failure
+from .applying import BROKE, Applier, Failure
 from .events import BadEventError, Event, parse
 from .letters import dead_letter
 from .link import Link, Message
@@ -29,6 +29,9 @@ _LINGER_S: Final = 0.02
 _LONGEST_WAIT_S: Final = 15.0
 _WRITE_TRIES: Final = 5
 _SWEEP_S: Final = 120.0
+_ENOUGH: Final = 8
+"""Where so many new events all break, and not one is stored, it is hardly their fault."""
+
 _HELD_BYTES: Final = 32 << 20
 """What is not acknowledged is held in memory: at this size it is committed without waiting."""
 
@@ -188,6 +191,7 @@ class WorkerRun:
             except BadEventError as error:
                 dead.append((message, Failure(error.code, error.message)))
         failures = await self._patiently("apply", lambda: self._applier.apply(events)) if events else {}
+        _check(good, failures)
         for place, message in enumerate(good):
             if place not in failures:
                 self._written.append(message)
@@ -306,3 +310,17 @@ class WorkerRun:
     async def _wake(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _check(messages: Sequence[Message], failures: Mapping[int, Failure]) -> None:
+    """See that not every event broke that was tried for the first time.
+
+    Raises:
+        NearclassError: All of several did.
+    """
+    new = [failures.get(place) for place, message in enumerate(messages) if not message.tries]
+    broke = [failure for failure in new if failure is not None and failure.code == BROKE]
+    if len(broke) == len(new) >= _ENOUGH:
+        message = f"none of {len(new)} events could be stored: {broke[0].message}"
+        hint = "They are not acknowledged. `nearclass doctor` checks the encoder and the store."
+        raise NearclassError(message, hint=hint)

@@ -14,7 +14,7 @@ from ..renewal import Page, Renewal, Renewed
 from ..sources.rows import RawRow
 from ..stored import StoredItems
 from ..taxonomy import read_classes
-from .applying import Failure
+from .applying import BROKE, Failure
 from .events import Event, EventKind
 
 __all__ = ["CatalogTarget", "answer_row"]
@@ -168,24 +168,20 @@ def answer_row(answer: Assignment) -> dict[str, Any]:
 
 
 def _apart(events: Sequence[Event], store: Callable[[Sequence[Event]], _Results]) -> _Results:
-    """Store events together, and where that fails in halves, so that one that cannot be stored stands alone.
-
-    Raises:
-        Exception: Not one of several could be stored, so the fault is hardly theirs.
-    """
+    """Store events together, and where that fails in halves, so that one that cannot be stored stands alone."""
     try:
         return store(events)
     except Exception as error:
         if _is_ours(error):
             raise
         if len(events) == 1:
-            message = error.message if isinstance(error, NearclassError) else f"{type(error).__name__}: {error}"
-            return [Failure("failed", message)]
+            return [Failure(BROKE, _said(error))]
         half = len(events) // 2
-        results = [*_apart(events[:half], store), *_apart(events[half:], store)]
-        if all(isinstance(one, Failure) and one.code == "failed" for one in results):
-            raise
-        return results
+        return [*_apart(events[:half], store), *_apart(events[half:], store)]
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, NearclassError) else f"{type(error).__name__}: {error}"
 
 
 def _is_ours(error: Exception) -> bool:

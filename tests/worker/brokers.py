@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -220,6 +221,20 @@ class Rabbit(Broker):
                 return await call(await connection.channel())
 
         return asyncio.run(connected())
+
+
+class MilvusLite(Broker):
+    """A server for several processes; it is killed and started like a broker."""
+
+    program = str(Path(sys.executable).with_name("milvus-lite"))
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self):
+        where = ["--data-dir", str(self.folder / "data"), "--host", "127.0.0.1", "--port", str(self.port)]
+        return [self.program, "server", *where, "--max-workers", "1"]
 
 
 async def _ensure(jetstream, subject):

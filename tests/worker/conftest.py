@@ -128,7 +128,7 @@ def start():
 
 
 @pytest.fixture
-def shop(broker, database, start):
+def site(broker, database, start):
     """What a test of one worker needs."""
     from types import SimpleNamespace
 
@@ -148,4 +148,14 @@ def shop(broker, database, start):
         item=item,
         gone=gone,
         wait_for=brokers.wait_for,
+    )
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """What this folder's tests share."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(
+        brokers=brokers, fill=fill, stored=stored, item=item, gone=gone, STREAM=STREAM, GROUP=GROUP, CORNERS=CORNERS
     )

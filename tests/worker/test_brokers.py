@@ -8,27 +8,27 @@ import pytest
 
 
 @pytest.mark.parametrize("broker", ["redis", "nats", pytest.param("rabbit", marks=pytest.mark.slow)], indirect=True)
-def test_events_in_any_order_end_as_the_newest_says_and_bad_ones_are_dead_letters(shop):
-    good = [shop.item(f"i{number}", 1, "boots" if number % 2 else "kettles") for number in range(30)]
-    late = [shop.item("i3", 4, "spades"), shop.item("i3", 3), shop.gone("i4", 9), shop.item("i4", 8)]
+def test_events_in_any_order_end_as_the_newest_says_and_bad_ones_are_dead_letters(site):
+    good = [site.item(f"i{number}", 1, "boots" if number % 2 else "kettles") for number in range(30)]
+    late = [site.item("i3", 4, "spades"), site.item("i3", 3), site.gone("i4", 9), site.item("i4", 8)]
     bad = [
         b"garbage",
         json.dumps({"event": "item.upsert", "id": "x", "version": 1, "item": {"vector": [1.0]}}).encode(),
     ]
-    shop.send(*good, *late, *bad, *good[:10])
-    worker = shop.start()
-    shop.done(worker)
+    site.send(*good, *late, *bad, *good[:10])
+    worker = site.start()
+    site.done(worker)
     began = time.monotonic()
     code, counts = worker.end()
     assert code == 0
     assert time.monotonic() - began < 30
-    found = shop.stored()
+    found = site.stored()
     assert set(found) == {f"i{number}" for number in range(30)} - {"i4"}
     assert found["i3"] == ("i3 v4", "spades")
     assert found["i5"] == ("i5 v1", "boots")
     assert counts["received"] == 46
-    assert {one["code"] for one in shop.dead()} == {"bad_json", "bad_vector"}
-    answers = {row["id"]: row for row in shop.answers()}
+    assert {one["code"] for one in site.dead()} == {"bad_json", "bad_vector"}
+    answers = {row["id"]: row for row in site.answers()}
     assert answers["i3"]["class_id"] == "spades"
     assert answers["i3"]["version"] == 4
     assert set(answers) >= set(found)
@@ -38,69 +38,69 @@ def test_events_in_any_order_end_as_the_newest_says_and_bad_ones_are_dead_letter
     }  # fmt: skip
 
 
-def test_a_worker_that_is_killed_leaves_its_events_to_the_next(shop):
-    shop.send(*(shop.item(f"i{number}", 1) for number in range(200)))
+def test_a_worker_that_is_killed_leaves_its_events_to_the_next(site):
+    site.send(*(site.item(f"i{number}", 1) for number in range(200)))
     # It flushes only the first batch, so that most is not acknowledged when it dies.
-    first = shop.start("--flush-s", "600", "--batch", "50")
-    shop.wait_for(lambda: 'became="applied"} 200' in first.get("/metrics")[1], "everything is written")
+    first = site.start("--flush-s", "600", "--batch", "50")
+    site.wait_for(lambda: 'became="applied"} 200' in first.get("/metrics")[1], "everything is written")
     first.end(signal.SIGKILL)
-    second = shop.start()
-    shop.done(second)
+    second = site.start()
+    site.done(second)
     code, counts = second.end()
     assert code == 0
     assert counts["received"] >= 100
-    assert set(shop.stored()) == {f"i{number}" for number in range(200)}
-    assert {row["id"] for row in shop.answers()} == set(shop.stored())
+    assert set(site.stored()) == {f"i{number}" for number in range(200)}
+    assert {row["id"] for row in site.answers()} == set(site.stored())
 
 
-def test_a_broker_that_restarts_is_waited_for(shop):
-    shop.send(*(shop.item(f"i{number}", 1) for number in range(50)))
-    worker = shop.start()
-    shop.done(worker)
-    shop.broker.kill()
+def test_a_broker_that_restarts_is_waited_for(site):
+    site.send(*(site.item(f"i{number}", 1) for number in range(50)))
+    worker = site.start()
+    site.done(worker)
+    site.broker.kill()
     time.sleep(1)
-    shop.broker.start()
-    shop.send(*(shop.item(f"i{number}", 2) for number in range(50, 100)))
-    shop.wait_for(lambda: "received_total 50.0" not in worker.get("/metrics")[1], "it reads again", 90)
-    shop.done(worker)
+    site.broker.start()
+    site.send(*(site.item(f"i{number}", 2) for number in range(50, 100)))
+    site.wait_for(lambda: "received_total 50.0" not in worker.get("/metrics")[1], "it reads again", 90)
+    site.done(worker)
     assert worker.end()[0] == 0
-    assert len(shop.stored()) == 100
+    assert len(site.stored()) == 100
 
 
-def test_dead_letters_go_back_and_are_stored_once_nothing_is_wrong_any_more(shop):
+def test_dead_letters_go_back_and_are_stored_once_nothing_is_wrong_any_more(site):
     orphan = {"event": "class.upsert", "id": "steel", "version": 1, "class": {"name": "Steel", "parent": "tools"}}
-    shop.send(json.dumps(orphan).encode(), b"garbage")
-    worker = shop.start("--tries", "2")
+    site.send(json.dumps(orphan).encode(), b"garbage")
+    worker = site.start("--tries", "2")
     worker.url()
-    shop.wait_for(lambda: len(shop.dead()) == 2, "there are dead letters")
+    site.wait_for(lambda: len(site.dead()) == 2, "there are dead letters")
     parent = {"event": "class.upsert", "id": "tools", "version": 1, "class": {"name": "Tools", "assignable": False}}
-    shop.send(json.dumps(parent).encode())
-    shop.done(worker)
-    again = shop.start("--replay-dead-letters")
+    site.send(json.dumps(parent).encode())
+    site.done(worker)
+    again = site.start("--replay-dead-letters")
     out, err = again.process.communicate(timeout=60)
     assert json.loads(out) == {"replayed": 2, "no_dead_letters": 0}, err
-    shop.wait_for(lambda: 'applied"} 2' in worker.get("/metrics")[1], "the class is stored")
-    shop.done(worker)
+    site.wait_for(lambda: 'applied"} 2' in worker.get("/metrics")[1], "the class is stored")
+    site.done(worker)
     worker.end()
     from nearclass import Catalog, Settings
 
-    with Catalog.open(settings=Settings(uri=str(shop.database))) as catalog:
+    with Catalog.open(settings=Settings(uri=str(site.database))) as catalog:
         assert catalog.classes.taxonomy.path("steel") == ("Tools", "Steel")
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)
-def test_health_says_whether_it_works(shop):
-    worker = shop.start()
-    shop.send(shop.item("a", 1))
-    shop.wait_for(lambda: worker.get("/readyz")[0] == 200, "it is ready")
+def test_health_says_whether_it_works(site):
+    worker = site.start()
+    site.send(site.item("a", 1))
+    site.wait_for(lambda: worker.get("/readyz")[0] == 200, "it is ready")
     assert worker.get("/healthz")[0] == 200
     assert worker.get("/nothing")[0] == 404
-    shop.done(worker)
-    shop.broker.kill()
-    shop.broker.start()
-    shop.send(shop.item("b", 1))
-    shop.wait_for(lambda: "received_total 2.0" in worker.get("/metrics")[1], "it reads again")
-    shop.done(worker)
+    site.done(worker)
+    site.broker.kill()
+    site.broker.start()
+    site.send(site.item("b", 1))
+    site.wait_for(lambda: "received_total 2.0" in worker.get("/metrics")[1], "it reads again")
+    site.done(worker)
     status, text = worker.get("/metrics")
     assert status == 200
     assert "nearclass_worker_received_total 2.0" in text
@@ -108,17 +108,17 @@ def test_health_says_whether_it_works(shop):
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)
-def test_a_message_of_faststream_itself_is_understood(shop):
+def test_a_message_of_faststream_itself_is_understood(site):
     from faststream.redis import RedisBroker
 
     async def publish():
-        async with RedisBroker(shop.broker.url) as broker:
-            await broker.publish(json.loads(shop.item("a", 1)), stream="shop.events")
+        async with RedisBroker(site.broker.url) as broker:
+            await broker.publish(json.loads(site.item("a", 1)), stream="shop.events")
 
     import asyncio
 
     asyncio.run(publish())
-    worker = shop.start()
-    shop.done(worker)
+    worker = site.start()
+    site.done(worker)
     worker.end()
-    assert set(shop.stored()) == {"a"}
+    assert set(site.stored()) == {"a"}

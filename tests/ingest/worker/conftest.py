@@ -136,6 +136,8 @@ class MemoryTarget:
             self.step()
             if event.values.get("title") == "bad":
                 results.append(Failure("bad_title", "it is bad"))
+            elif event.values.get("title") == "broken":
+                results.append(Failure("failed", "the device is gone"))
             elif event.kind is EventKind.ITEM_DELETE:
                 self.rows.pop(event.id, None)
                 results.append(None)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nearclass.errors import StoreError, StoreUnavailableError, StoreWriteError
+from nearclass.errors import NearclassError, StoreError, StoreUnavailableError, StoreWriteError
 from nearclass.ingest.worker.letters import original
 
 
@@ -144,3 +144,16 @@ def test_old_answers_are_given_anew_between_batches(world, tools):
     assert status.tally.backfilled == 10
     assert {revision for _, revision in world.rows.values()} == {2}
     assert len(link.streams["out"]) == 22
+
+
+def test_where_every_new_event_breaks_the_worker_ends_and_gives_none_up(world, tools):
+    link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1, "broken")) for number in range(8)), page=8)
+    with pytest.raises(NearclassError, match="none of 8 events could be stored: the device is gone"):
+        tools.work(link, world.worker(), until=lambda _run: False, batch=8)
+    assert (link.acked, link.streams) == ([], {})
+
+
+def test_a_few_events_that_break_are_given_up(world, tools):
+    link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1, "broken")) for number in range(7)))
+    status = tools.work(link, world.worker(), until=all_acked(link, 7), batch=8)
+    assert status.dead == {"failed": 7}
