@@ -16,6 +16,7 @@ NAMES = (
     "images",
     "assign",
     "ingest",
+    "worker",
     "catalogue",
     "memory",
     "scale",
