@@ -26,6 +26,7 @@ NAMES = (
     "discovery",
     "pictures",
     "learn",
+    "reembed",
 )
 
 

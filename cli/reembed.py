@@ -42,6 +42,13 @@ def plan(app: App, encoder: str, output: str | None) -> None:
 
 @group.command()
 @click.option("--encoder", metavar="NAME", help="The new encoder; without it the run that was begun goes on.")
+@click.option(
+    "--to",
+    "uri",
+    metavar="URI",
+    help="Copy the whole catalogue to another database, a path or a URL; with --encoder the copy is embedded anew.",
+)
+@click.option("--to-catalog", "name", metavar="NAME", help="Name of the catalogue there; by default the same.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Embed at most N items a second.")
 @labels_option(
     "Items with a column `label`: compares both encoders on them, and calibrates the new space if the old one is. "
@@ -52,11 +59,20 @@ def plan(app: App, encoder: str, output: str | None) -> None:
 @format_option
 @pass_app
 def run(
-    app: App, encoder: str | None, rate: float | None, paths: tuple[str, ...], *, given: Input, output: str | None
+    app: App,
+    encoder: str | None,
+    uri: str | None,
+    name: str | None,
+    rate: float | None,
+    paths: tuple[str, ...],
+    *,
+    given: Input,
+    output: str | None,
 ) -> None:
     """Embed everything by the new encoder, beside the old; answers stay as they are until `reembed swap`.
 
-    A run that was cut off goes on where it stopped. Then what changes is reported.
+    A run that was cut off goes on where it stopped. Then what changes is reported. With --to, another database gets
+    everything, and this one stays as it is.
 
     Example: nearclass reembed run --encoder bge-small --labels labelled.jsonl
     """
@@ -66,6 +82,13 @@ def run(
     if given.space is not None:
         message = "reembed works in the space of texts"
         raise UsageError(message, hint="Leave --space off.")
+    if name is not None and uri is None:
+        message = "--to-catalog goes with --to"
+        raise UsageError(message, hint="Give the database with --to URI.")
+    if uri is not None:
+        app = _relocate(app, uri, name, output)
+        if encoder is None:
+            return
     progress = _Bar()
     with app.open(any_encoder=True) as catalog, RejectWriter(given.rejects) as bad_rows:
         labelled = read_labels(catalog, paths, given, bad_rows) if paths else []
@@ -73,7 +96,8 @@ def run(
         progress.done()
         rejected = bad_rows.count
     _write(report, output)
-    note("next: nearclass reembed swap, to answer from the new space; or rollback, to remove it")
+    where = f" --uri {uri}" + (f" --catalog {name}" if name else "") if uri else ""
+    note(f"next: nearclass{where} reembed swap, to answer from the new space; or rollback, to remove it")
     end_with_rejects(rejected, given.rejects)
 
 
@@ -134,6 +158,19 @@ def status(app: App, output: str | None) -> None:
     with app.open(any_encoder=True) as catalog:
         found = catalog.reembedding.status()
     _write_status(found, output)
+
+
+def _relocate(app: App, uri: str, name: str | None, output: str | None) -> App:
+    """Copy the catalogue, and give the options that lead to the copy."""
+    from ..store.relocating import relocate, settings_at  # noqa: PLC0415 - help must not wait for what the store needs
+
+    settings, progress = app.load().settings, _Bar()
+    moved = relocate(settings, uri, name, progress)
+    progress.done()
+    Rows(output).one(moved.to_dict())
+    there = settings_at(settings, uri, name)
+    note(f"every row of {there.catalog!r} is at {moved.uri}; to use it, set NEARCLASS_URI or give --uri")
+    return App({**app.flags, "uri": there.uri, "catalog": there.catalog}, app.config_file)
 
 
 def _write_status(status: Status, output: str | None) -> None:

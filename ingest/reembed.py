@@ -195,6 +195,6 @@ class SpaceFilling:
             if same.min() < _SAME:
                 worst = rows[int(same.argmin())]["item_id"]
                 message = f"the vector of item {worst!r} in the space {self.target.name} is not that of its text"
-                hint = "Run `nearclass reembed rollback`, then `nearclass reembed run` again."
+                hint = "Has its model changed? `nearclass doctor` checks it. A new space can be removed with rollback."
                 raise NearclassError(message, hint=hint)
         return len(rows)

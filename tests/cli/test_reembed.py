@@ -54,3 +54,16 @@ def test_what_cannot_be_done_says_what_can(command):
     assert "Begin one: nearclass reembed run --encoder NAME" in command("reembed", "run").err
     assert command("reembed", "run", "--encoder", "minilm", "--space", "rgb").code == 2
     assert command("reembed", "run", "--encoder", "minilm").code == 2
+
+
+def test_a_catalogue_is_taken_to_another_database_and_embedded_anew_there(command, tiny_model):
+    done = command("reembed", "run", "--to", "far/other.db", "--encoder", tiny_model)
+    assert done.code == 0, done.err
+    moved, report = done.rows
+    assert moved["rows"][f"items of {report['old']}"] == report["items"] == 40
+    assert "next: nearclass --uri far/other.db reembed swap" in done.err
+    assert command("--uri", "far/other.db", "reembed", "swap").row["serving"] == report["new"]
+    assert command("--uri", "far/other.db", "assign", "a monitor").row["space"] == report["new"]
+    assert command("assign", "a monitor").row["space"] == report["old"]
+    assert command("reembed", "status").row["step"] == "none"
+    assert command("reembed", "run", "--to-catalog", "second").code == 2
