@@ -105,6 +105,17 @@ def test_a_scan_gives_every_row_once_in_pages(store: Store, things: str, spec: C
     assert [found["rank"] for page in pages for found in page] == list(range(25))
 
 
+def test_columns_give_every_row_once(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
+    store.upsert(things, spec, [row(f"{i:03}", rank=i, name=f"n{i}") for i in range(25)])
+    store.upsert(things, spec, [row("003", rank=99)])
+    store.delete(things, In("key", ["004"]))
+    pages = list(store.columns(things, fields=["rank", "vector"], page=10))
+    found = {key: rank for page in pages for key, rank in zip(page["key"], page["rank"], strict=True)}
+    assert found == {f"{i:03}": 99 if i == 3 else i for i in range(25) if i != 4}
+    assert sum(len(page["key"]) for page in pages) == 24
+    assert all(page["vector"].shape == (len(page["key"]), spec.dim) for page in pages)
+
+
 def test_rows_are_found_wherever_the_engine_keeps_them(
     store: Store, things: str, spec: CollectionSpec, row: MakeRow
 ) -> None:

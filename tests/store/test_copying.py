@@ -1,6 +1,5 @@
 """A whole catalogue is copied into another store as it is, or cannot be opened there."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,11 +68,11 @@ def answers(catalog: Catalog) -> list[Any]:
 
 
 @pytest.fixture
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    return str(tmp_path / "other.db") if request.param == "lite" else request.getfixturevalue("server")
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "other.db") if request.param == "lite" else request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("target", ["lite", "url"], indirect=True)
+@pytest.mark.parametrize("target", ["lite", "server", pytest.param("milvus", marks=pytest.mark.slow)], indirect=True)
 def test_a_copy_has_every_row_to_the_bit_and_answers_alike(source: Path, target: str) -> None:
     with Store.open(str(source)) as one, Store.open(target) as other:
         before = everything(one, "shop")
