@@ -65,18 +65,19 @@ def namespace() -> tuple[str, ...]:
 
 
 @contextmanager
-def serving(settings: Mapping[str, str] = QUICK) -> Iterator[str]:
-    """Address of a server with an empty database, which is gone at the end.
+def serving(settings: Mapping[str, str] = QUICK, database: Path | None = None) -> Iterator[str]:
+    """Address of a server, which is killed at the end; its database is gone then, unless it is in a folder of yours.
 
     Raises:
         NoNamespaceError: This machine has no namespaces for this user.
         RuntimeError: The server did not start; it says what the server printed.
     """
     with tempfile.TemporaryDirectory(prefix="nearclass-milvus-", ignore_cleanup_errors=True) as folder:
-        path, data = Path(folder) / "socket", Path(folder) / "data"
+        path, data = Path(folder) / "socket", database or Path(folder) / "data"
         installed = package()
-        data.mkdir()
-        (data / "bin").symlink_to(installed / "bin")
+        data.mkdir(exist_ok=True)
+        if not (data / "bin").is_symlink():
+            (data / "bin").symlink_to(installed / "bin")
         command = [*namespace(), sys.executable, str(INSIDE), "--data", str(data), "--socket", str(path)]
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]

@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 
 import milvus_server
+import numpy as np
 import psutil
 import pytest
+
+from nearclass.schemas.collections import state_spec
+from nearclass.store import Store
 
 SCRIPT = Path(milvus_server.__file__)
 
@@ -31,6 +35,17 @@ def test_the_server_ends_with_the_process_that_started_it(milvus, tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(below, timeout=20)
         assert alive == []
+
+
+def test_what_a_server_acknowledged_is_there_after_it_was_killed(milvus, tmp_path):
+    spec, count = state_spec(), 2000
+    empty = {"vector": np.ones(spec.dim, np.float32), "kind": "", "name": "", "body": {}}
+    with milvus_server.serving(database=tmp_path) as uri, Store.open(uri) as store:
+        store.create("kept", spec)
+        for start in range(0, count, 20):
+            store.upsert("kept", spec, [{**empty, "key": f"{n:04}", "revision": n} for n in range(start, start + 20)])
+    with milvus_server.serving(database=tmp_path) as uri, Store.open(uri, timeout_s=180) as store:
+        assert [row["revision"] for row in store.query("kept", fields=["revision"])] == list(range(count))
 
 
 def test_without_namespaces_the_reason_is_said(monkeypatch):
