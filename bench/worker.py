@@ -95,7 +95,7 @@ def _classes(uri: Path, classes: Path, encoder: Any) -> int:
 def _consume(redis: "Service", uri: str, titles: list[str], stream: str) -> float:
     """Seconds that a worker takes for titles."""
     bodies = [_event("item.upsert", f"t{number}", 1, {"title": title}) for number, title in enumerate(titles)]
-    with _worker(uri, redis, stream, "--batch", "512") as worker:
+    with _worker(uri, redis, stream) as worker:
         worker.ready()
         started = time.perf_counter()
         _send(redis, stream, bodies)

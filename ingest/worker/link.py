@@ -48,7 +48,11 @@ class Link(Protocol):
         ...
 
     async def keep(self, messages: Sequence[Message]) -> None:
-        """Tell the broker that these are still being worked on, and are for nobody else."""
+        """Tell the broker that these are still being worked on, and are for nobody else; asked for now and then.
+
+        Raises:
+            NearclassError: Nothing is read any more, and only a new start helps.
+        """
         ...
 
     async def stop(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from ...errors import NearclassError, StoreWriteError
+from ...errors import BrokerError, NearclassError, StoreWriteError
 from .applying import BROKE, Applier, Failure
 from .events import BadEventError, Event, parse
 from .letters import dead_letter
@@ -94,6 +94,7 @@ class WorkerRun:
         self._in_hand: set[Message] = set()
         self._changed = asyncio.Condition()
         self._stop = asyncio.Event()
+        self._lost: NearclassError | None = None
         self._committed_at = self._swept_at = float("-inf")
         self._thread = ThreadPoolExecutor(1, "nearclass-worker")
 
@@ -108,7 +109,7 @@ class WorkerRun:
 
         Raises:
             BrokerError: There is no broker at the start.
-            NearclassError: The store cannot be used, and waiting does not help; nothing is lost.
+            NearclassError: The store cannot be used, or the stream is gone, and waiting does not help; nothing is lost.
         """
         await self._link.start(self._take)
         keeping = asyncio.ensure_future(self._keep())
@@ -117,6 +118,8 @@ class WorkerRun:
             while not self._stop.is_set():
                 await self._turn()
             await self._commit()
+            if self._lost is not None:
+                raise self._lost
         finally:
             keeping.cancel()
             self._stop.set()
@@ -303,8 +306,12 @@ class WorkerRun:
             self.status.alive_at = time.monotonic()
             try:
                 await self._link.keep(list(self._in_hand))
-            except NearclassError as error:
+            except BrokerError as error:
                 _log.info("the broker does not hear what is in hand: %s", error.message)
+            except NearclassError as error:
+                self._lost = error
+                self.stop()
+                return
             await asyncio.sleep(self._limits.reclaim_s / 4)
 
     async def _wake(self) -> None:

@@ -95,6 +95,17 @@ def test_a_store_that_dies_is_waited_for_and_kills_no_event(crowd, tools):
     assert len(crowd.stored()) == 100
 
 
+def test_a_worker_whose_group_is_deleted_ends_rather_than_wait_for_ever(crowd, tools):
+    worker = crowd.start("--reclaim-s", "2")
+    crowd.send([tools.item("a", 1)])
+    worker.url()
+    crowd.done()
+    with crowd.redis.client() as client:
+        client.flushall()
+    assert worker.process.wait(30) == 1
+    assert "is not read any more" in worker.process.stderr.read()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_workers_broker_and_store_that_are_killed_at_random_lose_and_double_nothing(crowd, tools):

@@ -5,7 +5,9 @@ from typing import Any
 
 from faststream.message import StreamMessage
 
-__all__ = ["bare", "quiet", "whole"]
+from ....errors import NearclassError
+
+__all__ = ["bare", "check_reading", "quiet", "whole"]
 
 
 async def bare(raw: Any) -> StreamMessage[Any]:
@@ -16,6 +18,17 @@ async def bare(raw: Any) -> StreamMessage[Any]:
 async def whole(message: StreamMessage[Any]) -> Any:
     """The broker's own message, in place of a decoded body."""
     return message.raw_message
+
+
+def check_reading(subscriber: Any, stream: str) -> None:
+    """See that a subscriber has not given up, as it does where its group was deleted.
+
+    Raises:
+        NearclassError: It has.
+    """
+    if not subscriber.running:
+        message = f"{stream} is not read any more: it or its group of workers was deleted at the broker"
+        raise NearclassError(message, hint="Start the worker again: it makes them anew, and reads from the beginning.")
 
 
 def quiet() -> logging.Logger:

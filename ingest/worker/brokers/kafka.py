@@ -13,7 +13,7 @@ from faststream.kafka import KafkaBroker
 
 from ....errors import BrokerError
 from ..link import Message, Take
-from .common import bare, quiet, whole
+from .common import bare, check_reading, quiet, whole
 
 __all__ = ["KafkaLink", "Offsets"]
 
@@ -136,8 +136,9 @@ class KafkaLink:
             with contextlib.suppress(CommitFailedError, IllegalStateError):
                 await self._subscriber.consumer.commit(offsets)
 
-    async def keep(self, messages: Sequence[Message]) -> None:
+    async def keep(self, messages: Sequence[Message]) -> None:  # noqa: ARG002
         """The client tells the brokers by itself."""
+        check_reading(self._subscriber, self._topic)
 
     async def stop(self) -> None:
         """Leave the group."""

@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 
 from ....errors import BrokerError
 from ..link import Message, Take
-from .common import bare, quiet, whole
+from .common import bare, check_reading, quiet, whole
 
 __all__ = ["NatsLink"]
 
@@ -66,6 +66,7 @@ class NatsLink:
             allow_reconnect=True,
         )
         self._take: Take | None = None
+        self._subscriber: Any = None
 
     @property
     def _stream(self) -> Any:
@@ -80,7 +81,7 @@ class NatsLink:
             for subject in self._subjects:
                 await self._ensure(subject)
             name = await self._stream.find_stream_name_by_subject(self._subject)
-            subscriber = self._broker.subscriber(
+            self._subscriber = self._broker.subscriber(
                 self._subject,
                 stream=JStream(name, declare=False),
                 durable=self._group,
@@ -90,7 +91,7 @@ class NatsLink:
                 parser=bare,
                 decoder=whole,
             )
-            subscriber(self._read)
+            self._subscriber(self._read)
             await self._broker.start()
 
     async def publish(self, stream: str, bodies: Sequence[bytes]) -> None:
@@ -110,6 +111,7 @@ class NatsLink:
 
     async def keep(self, messages: Sequence[Message]) -> None:
         """Begin the time of messages anew."""
+        check_reading(self._subscriber, self._subject)
         async with _translated():
             for message in messages:
                 if not message.handle.is_acked:

@@ -12,7 +12,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from ....errors import BrokerError
 from ..link import Message, Take
-from .common import bare, quiet, whole
+from .common import bare, check_reading, quiet, whole
 
 __all__ = ["RabbitLink"]
 
@@ -55,6 +55,7 @@ class RabbitLink:
             default_channel=channel,
         )
         self._take: Take | None = None
+        self._subscriber: Any = None
 
     async def start(self, take: Take) -> None:
         """Make the queues that are not there, durable ones, and read."""
@@ -65,8 +66,8 @@ class RabbitLink:
             for name in self._queues:
                 await _ensure(connection, name)
             queue = RabbitQueue(self._queue, durable=True, declare=False)
-            subscriber = self._broker.subscriber(queue, ack_policy=AckPolicy.MANUAL, parser=bare, decoder=whole)
-            subscriber(self._read)
+            self._subscriber = self._broker.subscriber(queue, ack_policy=AckPolicy.MANUAL, parser=bare, decoder=whole)
+            self._subscriber(self._read)
             await self._broker.start()
 
     async def publish(self, stream: str, bodies: Sequence[bytes]) -> None:
@@ -83,8 +84,9 @@ class RabbitLink:
                 with contextlib.suppress(ChannelInvalidStateError):
                     await message.handle.ack()
 
-    async def keep(self, messages: Sequence[Message]) -> None:
+    async def keep(self, messages: Sequence[Message]) -> None:  # noqa: ARG002
         """The connection says it."""
+        check_reading(self._subscriber, self._queue)
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from ....errors import BrokerError
 from ..link import Message, Take
-from .common import bare, quiet, whole
+from .common import bare, check_reading, quiet, whole
 
 __all__ = ["RedisLink"]
 
@@ -50,6 +50,7 @@ class RedisLink:
         self._batch, self._reclaim_s = batch, reclaim_s
         self._broker = RedisBroker(url, apply_types=False, logger=quiet(), graceful_timeout=5.0)
         self._take: Take | None = None
+        self._subscriber: Any = None
         self._claiming: asyncio.Task[None] | None = None
 
     @property
@@ -74,8 +75,10 @@ class RedisLink:
                 max_records=self._batch,
                 polling_interval=500,
             )
-            subscriber = self._broker.subscriber(stream=sub, ack_policy=AckPolicy.MANUAL, parser=bare, decoder=whole)
-            subscriber(self._read)
+            self._subscriber = self._broker.subscriber(
+                stream=sub, ack_policy=AckPolicy.MANUAL, parser=bare, decoder=whole
+            )
+            self._subscriber(self._read)
             await self._broker.start()
         self._claiming = asyncio.ensure_future(self._claim())
 
@@ -93,6 +96,7 @@ class RedisLink:
 
     async def keep(self, messages: Sequence[Message]) -> None:
         """Touch entries, so that no other worker claims them."""
+        check_reading(self._subscriber, self._stream)
         if messages:
             ids = [message.handle for message in messages]
             async with _translated():
