@@ -15,12 +15,14 @@ class Message:
         body: What the sender wrote.
         name: The broker's own name for it, for people.
         handle: What the broker needs to have it acknowledged.
+        deliveries: How often the broker has delivered it, this time included, where it counts.
         tries: How often it could not be stored.
     """
 
     body: bytes
     name: str
     handle: Any = None
+    deliveries: int = 1
     tries: int = 0
 
 

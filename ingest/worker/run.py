@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,12 @@ _WRITE_TRIES: Final = 5
 _SWEEP_S: Final = 120.0
 _ENOUGH: Final = 8
 """Where so many new events all break, and not one is stored, it is hardly their fault."""
+
+_SUSPECT: Final = 5
+"""A message that was delivered more often than this, and never finished, may have ended the workers that had it."""
+
+_GUILTY: Final = 20
+"""One that was delivered so often, since then always alone, has."""
 
 _HELD_BYTES: Final = 32 << 20
 """What is not acknowledged is held in memory: at this size it is committed without waiting."""
@@ -130,8 +137,10 @@ class WorkerRun:
     async def _turn(self) -> None:
         """One batch, then what is due: a commit, a page of items with old answers, what dead workers left."""
         batch = await self._next_batch()
+        suspects = [message for message in batch if message.deliveries > _SUSPECT]
         if batch:
-            await self._apply(batch)
+            await self._apply([message for message in batch if message.deliveries <= _SUSPECT])
+            await self._apart(suspects)
         held = sum(len(message.body) for message in self._written)
         if self._written and (self._due() or held > _HELD_BYTES):
             await self._commit()
@@ -207,6 +216,19 @@ class WorkerRun:
                 self._retrying.append((time.monotonic() + wait, message))
                 self.status.retried += 1
         await self._bury(dead)
+
+    async def _apart(self, suspects: Sequence[Message]) -> None:
+        """Take messages that may have ended workers one by one, so that the others are done before one of them does."""
+        if not suspects:
+            return
+        await self._commit()
+        guilty = [message for message in suspects if message.deliveries > _GUILTY]
+        why = f"delivered more than {_GUILTY} times and never finished: whoever took it ended"
+        await self._bury([(message, Failure("never_finished", why)) for message in guilty])
+        others = [message for message in suspects if message.deliveries <= _GUILTY]
+        for message in random.sample(others, len(others)):
+            await self._apply([message])
+            await self._commit()
 
     async def _bury(self, dead: Sequence[tuple[Message, Failure]]) -> None:
         if not dead:

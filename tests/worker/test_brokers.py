@@ -45,6 +45,7 @@ def test_a_worker_that_is_killed_leaves_its_events_to_the_next(site):
     site.wait_for(lambda: 'became="applied"} 200' in first.get("/metrics")[1], "everything is written")
     first.end(signal.SIGKILL)
     second = site.start()
+    site.wait_for(lambda: "received_total 0.0" not in second.get("/metrics")[1], "the events come again", 90)
     site.done(second)
     code, counts = second.end()
     assert code == 0

@@ -125,8 +125,13 @@ class NatsLink:
 
     async def _read(self, raw: Sequence[Any]) -> None:
         if self._take is not None:
-            names = (f"{message.metadata.stream}:{message.metadata.sequence.stream}" for message in raw)
-            await self._take([Message(one.data, name, one) for one, name in zip(raw, names, strict=True)])
+            known = [(message, message.metadata) for message in raw]
+            await self._take(
+                [
+                    Message(one.data, f"{meta.stream}:{meta.sequence.stream}", one, meta.num_delivered)
+                    for one, meta in known
+                ]
+            )
 
     async def _ensure(self, subject: str) -> None:
         try:

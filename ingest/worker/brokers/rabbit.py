@@ -96,7 +96,9 @@ class RabbitLink:
 
     async def _read(self, raw: Any) -> None:
         if self._take is not None:
-            await self._take([Message(raw.body, f"{self._queue}:{raw.delivery_tag}", raw)])
+            # Quorum queues count how often a message came back; classic ones do not.
+            deliveries = 1 + int(raw.headers.get("x-delivery-count", 0))
+            await self._take([Message(raw.body, f"{self._queue}:{raw.delivery_tag}", raw, deliveries)])
 
 
 async def _ensure(connection: Any, name: str) -> None:

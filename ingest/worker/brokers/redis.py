@@ -122,15 +122,33 @@ class RedisLink:
                     start, entries, *_ = await self._redis.xautoclaim(
                         self._stream, self._group, self._consumer, int(self._reclaim_s * 1000), start, count=self._batch
                     )
-                    await self._hand_over((name, fields) for name, fields in entries if fields)
+                    there = [(name, fields) for name, fields in entries if fields]
+                    await self._hand_over(there, await self._deliveries(there))
                     if start in {b"0-0", "0-0"}:
                         break
             await asyncio.sleep(self._reclaim_s / 3)
 
-    async def _hand_over(self, entries: Any) -> None:
-        messages = [Message(_body(fields), name.decode(), name) for name, fields in entries]
+    async def _deliveries(self, entries: Sequence[tuple[bytes, Any]]) -> Mapping[bytes, int]:
+        """How often entries were delivered that were just claimed."""
+        if not entries:
+            return {}
+        first, last = min(entries, key=_place)[0], max(entries, key=_place)[0]
+        found = await self._redis.xpending_range(
+            self._stream, self._group, first, last, count=8 * self._batch, consumername=self._consumer
+        )
+        return {one["message_id"]: one["times_delivered"] for one in found}
+
+    async def _hand_over(self, entries: Any, deliveries: Mapping[bytes, int] | None = None) -> None:
+        counts = deliveries or {}
+        messages = [Message(_body(fields), name.decode(), name, counts.get(name, 1)) for name, fields in entries]
         if messages and self._take is not None:
             await self._take(messages)
+
+
+def _place(entry: tuple[bytes, Any]) -> tuple[int, int]:
+    """Where an entry stands in its stream."""
+    moment, _, number = entry[0].partition(b"-")
+    return int(moment), int(number)
 
 
 def _body(fields: Mapping[bytes, bytes]) -> bytes:

@@ -157,3 +157,15 @@ def test_a_few_events_that_break_are_given_up(world, tools):
     link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1, "broken")) for number in range(7)))
     status = tools.work(link, world.worker(), until=all_acked(link, 7), batch=8)
     assert status.dead == {"failed": 7}
+
+
+def test_what_may_have_ended_workers_is_taken_last_and_alone_and_given_up_after_many_times(world, tools, monkeypatch):
+    link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1)) for number in range(6)), page=6)
+    for place, deliveries in ((0, 6), (2, 20), (4, 21)):
+        link.todo[place].deliveries = deliveries
+    status = tools.work(link, world.worker(), until=all_acked(link, 6), batch=6, flush_s=60)
+    assert {one["code"]: one["name"] for one in link.streams["dead"]} == {"never_finished": "m4"}
+    assert set(world.titles) == {"i0", "i1", "i2", "i3", "i5"}
+    assert link.acked[:3] == ["m1", "m3", "m5"]
+    assert [count for what, count in link.calls if what == "ack"] == [3, 1, 1, 1]
+    assert status.dead == {"never_finished": 1}
