@@ -80,6 +80,8 @@ class Catalog:
         settings: Settings,
         encoder: Encoder | None = None,
         image_encoder: "ImageEncoder | None" = None,
+        *,
+        brief: bool = False,
     ) -> None:
         """Use an open store; most callers want ``Catalog.open``."""
         self.store = store
@@ -89,7 +91,7 @@ class Catalog:
         self._state.create()
         self._spaces = Spaces(self._state)
         self._spaces.check_version()
-        self._encoders = CatalogEncoder(settings, self._spaces, encoder)
+        self._encoders = CatalogEncoder(settings, self._spaces, encoder, brief=brief)
         self._encoders.check()
         self._images = CatalogImages(settings, self._spaces, image_encoder)
         self._images.check()
@@ -124,6 +126,7 @@ class Catalog:
         settings: Settings | None = None,
         encoder: Encoder | None = None,
         image_encoder: "ImageEncoder | None" = None,
+        brief: bool = False,
     ) -> Self:
         """Open a catalogue, made if it does not exist.
 
@@ -133,6 +136,8 @@ class Catalog:
             settings: By default from the environment and ``nearclass.toml``.
             encoder: Used in place of the one that the settings name.
             image_encoder: The same for pictures.
+            brief: Whether a few texts at most will probably be encoded: they are, where that can be, without torch,
+                whose import takes seconds.
 
         Raises:
             ConfigError: A setting is wrong.
@@ -146,7 +151,7 @@ class Catalog:
             settings = settings.model_copy(update={key: value for key, value in given.items() if value})
         store = open_store(settings)
         try:
-            return cls(store, settings, encoder, image_encoder)
+            return cls(store, settings, encoder, image_encoder, brief=brief)
         except BaseException:  # also Ctrl-C: the database must not stay locked
             store.close()
             raise

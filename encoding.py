@@ -22,9 +22,12 @@ __all__ = ["CatalogEncoder"]
 class CatalogEncoder:
     """Gives the encoders of a catalogue's texts, one for each space; may be used from several threads."""
 
-    def __init__(self, settings: Settings, spaces: Spaces, given: Encoder | None = None) -> None:
-        """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given."""
+    def __init__(
+        self, settings: Settings, spaces: Spaces, given: Encoder | None = None, *, brief: bool = False
+    ) -> None:
+        """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``TextEncoder``."""
         self._settings = settings
+        self._brief = brief
         self._spaces = spaces
         self._first = given
         self._made: dict[str, Encoder] = {}
@@ -80,7 +83,13 @@ class CatalogEncoder:
         settings = self._settings
         folder = resolve(name, offline=settings.offline)
         model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
-        return TextEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+        return TextEncoder(
+            model,
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.threads,
+            brief=self._brief,
+        )
 
     def know(self, encoder: Encoder) -> None:
         """Use this one for its space."""

@@ -7,23 +7,16 @@ hundred thousand can be stored without embedding them all; the classes and their
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import common
 from common import Options, Table
-
-if TYPE_CHECKING:
-    from nearclass.encoders.base import Encoded, Encoder
-    from nearclass.schemas.records import Role
-    from nearclass.schemas.spaces import Space
+from labelled import stock
 
 SIZES = (10_000, 100_000)
 QUICK_SIZES = (500,)
 LABELS = 4000
-NOISE = 0.15
-"""Length of the noise on a vector of length 1: near the distance between two titles of one product line."""
 
 
 def measure(options: Options) -> Iterator[Table]:
@@ -55,55 +48,12 @@ def measure(options: Options) -> Iterator[Table]:
 
 def _stock(uri: Path, folder: Path, n: int) -> float:
     """Store classes and items; seconds of reading all vectors back."""
-    from nearclass import Catalog, Item, Settings
-    from nearclass.ingest.sources import open_sources
-    from nearclass.ingest.taxonomy import read_classes
-
-    titles = common.texts_of(folder / "items.jsonl")
-    with Catalog.open(settings=Settings(uri=str(uri)), encoder=_Repeating(common.make_encoder(), titles)) as catalog:
-        source = next(iter(open_sources([str(folder / "classes.jsonl")])))
-        catalog.import_classes(read_classes(source.rows()).specs)
-        for start in range(0, n, 10_000):
-            numbers = range(start, min(n, start + 10_000))
-            catalog.ingest(
-                [Item(f"item-{number}", title=f"{titles[number % len(titles)]} #{number}") for number in numbers]
-            )
+    with stock.stocked(uri, folder, n) as catalog:
         place = catalog.items().stored._live.place  # noqa: SLF001 - what is timed is below the public face
         started = time.perf_counter()
-        for _ in catalog.store.scan(place.items, fields=("vector",)):
+        for _ in catalog.store.columns(place.items, fields=("vector",)):
             pass
         return time.perf_counter() - started
-
-
-class _Repeating:
-    """The real encoder for class texts; for a title with a number the vector of the title, and a little noise."""
-
-    def __init__(self, encoder: "Encoder", titles: Sequence[str]) -> None:
-        self._encoder = encoder
-        self._titles = list(titles)
-        self._place = {title: row for row, title in enumerate(self._titles)}
-        self._vectors: object = None
-
-    @property
-    def space(self) -> "Space":
-        """That of the real encoder."""
-        return self._encoder.space
-
-    def encode(self, texts: Sequence[str], role: "Role") -> "Encoded":
-        """Vectors of the texts."""
-        import numpy as np
-
-        from nearclass.encoders.base import Encoded
-        from nearclass.schemas.records import Role
-
-        if role is not Role.ITEM or not all("#" in text for text in texts):
-            return self._encoder.encode(texts, role)
-        if self._vectors is None:
-            self._vectors = self._encoder.encode(self._titles, Role.ITEM).vectors
-        vectors = np.asarray(self._vectors)[[self._place[text.rpartition(" #")[0]] for text in texts]]
-        noise = np.random.default_rng(len(texts)).standard_normal(vectors.shape, np.float32)
-        vectors = vectors + NOISE * noise / np.sqrt(vectors.shape[1])
-        return Encoded(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros(len(texts), bool))
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ NAMES = (
     "pictures",
     "learn",
     "reembed",
+    "preview",
 )
 
 

@@ -53,7 +53,7 @@ def command(
     rows = _rows(texts, path, images, given)
     writer = Rows(output)
     shown = explain or writer.format in {"json", "jsonl"}
-    with app.open() as catalog, RejectWriter(given.rejects) as bad_rows:
+    with app.open(brief=True) as catalog, RejectWriter(given.rejects) as bad_rows:
 
         def answers() -> Iterator[Assignment]:
             for answer in catalog.assign_each(rows, k=k, explain=shown, space=given.space):

@@ -64,7 +64,7 @@ class Changing:
         self, app: App, output: str | None, change: Callable[[Catalog], dict[str, Any]], *, space: str | None = None
     ) -> dict[str, Any]:
         """Make a change, print the row that it gives, which is returned, and what it means for stored items."""
-        with app.open() as catalog:
+        with app.open(brief=True) as catalog:
             rows = Rows(output)
             if self.dry_run:
                 return _tried(catalog, rows, change, space)

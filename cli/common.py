@@ -67,11 +67,12 @@ class App:
 
         return load_settings(self.flags, config=self.config_file)
 
-    def open(self, *, any_encoder: bool = False) -> Catalog:
+    def open(self, *, any_encoder: bool = False, brief: bool = False) -> Catalog:
         """The catalogue; use it in a ``with`` statement.
 
         Args:
             any_encoder: Whether it goes by the text encoder that it remembers, whatever the settings say.
+            brief: Whether a few texts at most will probably be encoded.
         """
         import logging  # noqa: PLC0415
 
@@ -79,7 +80,8 @@ class App:
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
         settings = self.load().settings
-        return Catalog.open(settings=settings.model_copy(update={"text_encoder": None}) if any_encoder else settings)
+        settings = settings.model_copy(update={"text_encoder": None}) if any_encoder else settings
+        return Catalog.open(settings=settings, brief=brief)
 
 
 pass_app = click.make_pass_decorator(App)

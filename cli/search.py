@@ -36,7 +36,7 @@ def command(
     if not query and not image:
         message = 'give words or --image, for example: nearclass search "red kettle"'
         raise click.UsageError(message)
-    with app.open() as catalog:
+    with app.open(brief=True) as catalog:
         found = catalog.search(query, k, image=image, class_id=class_id, where=where)
     columns = ("id", "similarity", "title", "path")
     Rows(output).write((asdict(item) for item in found), columns)

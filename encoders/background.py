@@ -7,7 +7,11 @@ fits" without any label. They are everyday statements on wide topics, none of th
 
 from typing import Final
 
-__all__ = ["BACKGROUND"]
+__all__ = ["BACKGROUND", "UNRELATED_PICTURES"]
+
+UNRELATED_PICTURES: Final = 62
+"""Pictures of ``encoders.unrelated``, counted where nothing need be drawn. Their vectors are kept under this number:
+whoever draws others draws another number of them."""
 
 BACKGROUND: Final = (
     "The river froze over in the first week of January.",

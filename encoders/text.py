@@ -14,6 +14,7 @@ from ..schemas.records import Role
 from ..schemas.spaces import Space
 from . import batching, precision
 from .base import Encoded
+from .brief import BriefEncoder, brief_encoder, brief_tokenizer, is_brief
 from .fingerprint import TextModel
 
 if TYPE_CHECKING:
@@ -35,9 +36,26 @@ class TextEncoder:
     """Texts to unit vectors; the model is loaded at the first text and may be used from several threads."""
 
     def __init__(
-        self, model: TextModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+        self,
+        model: TextModel,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        brief: bool = False,
     ) -> None:
+        """Encode with a model.
+
+        Args:
+            model: The model on disk.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            precision: ``auto``, ``float32`` or ``bfloat16``.
+            threads: Of torch; None is every usable core.
+            brief: Whether the process will probably encode a few texts only, for which torch is not worth its import.
+        """
         self._model = model
+        self._brief = brief and device in {"auto", "cpu"} and precision in {"auto", "float32"}
+        self._small: _Small | None = None
         self._wanted_device = device
         self._wanted_precision = precision
         self._threads = threads
@@ -70,13 +88,23 @@ class TextEncoder:
         if not texts:
             return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
         with self._lock:
-            loaded = self._load()
+            loaded = self._small_one(texts) or self._load()
             try:
                 return loaded.encode(texts, self._model.prompts[role])
             except (RuntimeError, IndexError) as error:
                 message = f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}"
                 hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
                 raise EncoderError(message, hint=hint) from error
+
+    def _small_one(self, texts: Sequence[str]) -> "_Small | None":
+        """What encodes a few texts before anything was loaded, if that is wanted and can be done."""
+        if not self._brief or self._loaded is not None or not is_brief(texts):
+            return None
+        if self._small is None:
+            made = brief_encoder(self._model)
+            self._brief = made is not None
+            self._small = None if made is None else _Small(made, self._model)
+        return self._small
 
     def _load(self) -> "_Loaded":
         if self._loaded is None:
@@ -107,24 +135,12 @@ class _Loaded:
         return self.encode(precision.PROBES, "").vectors
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
-        ids, truncated = self._tokenize(texts, prompt)
+        ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
         for batch in batching.by_length(lengths, self._tokens_per_batch):
             vectors[batch] = self._forward([ids[index] for index in batch], lengths[batch[-1]])
         return Encoded(_unit(vectors), truncated)
-
-    def _tokenize(self, texts: Sequence[str], prompt: str) -> tuple[list[list[int]], NDArray[np.bool_]]:
-        limit = self._max_tokens * _CHARS_PER_TOKEN
-        encodings = self._tokenizer.encode_batch_fast([prompt + text[:limit] for text in texts])
-        for index, text in enumerate(texts):
-            end = limit
-            # A key of a thousand digits is one unknown word to some tokenizers: what follows it counts too.
-            while end < len(text) and not encodings[index].overflowing:
-                end *= 8
-                encodings[index] = self._tokenizer.encode_batch_fast([prompt + text[:end]])[0]
-        truncated = [bool(encoding.overflowing) for encoding in encodings]
-        return [encoding.ids for encoding in encodings], np.asarray(truncated, np.bool_)
 
     def _forward(self, ids: list[list[int]], longest: int) -> NDArray[np.float32]:
         import torch  # noqa: PLC0415 - slow to import
@@ -145,6 +161,35 @@ class _Loaded:
             output = self._transformer(features)["sentence_embedding"]
         vectors: NDArray[np.float32] = output.float().cpu().numpy()
         return vectors
+
+
+class _Small:
+    """A model for a few texts in memory."""
+
+    def __init__(self, encoder: BriefEncoder, model: TextModel) -> None:
+        self._encoder = encoder
+        self._tokenizer = brief_tokenizer(model)
+        self._max_tokens = model.max_tokens
+
+    def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
+        ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
+        return Encoded(_unit(np.stack([self._encoder.vector(one) for one in ids])), truncated)
+
+
+def _tokenized(
+    tokenizer: "Tokenizer", texts: Sequence[str], prompt: str, max_tokens: int
+) -> tuple[list[list[int]], NDArray[np.bool_]]:
+    """Tokens of texts, and whether each was cut."""
+    limit = max_tokens * _CHARS_PER_TOKEN
+    encodings = tokenizer.encode_batch_fast([prompt + text[:limit] for text in texts])
+    for index, text in enumerate(texts):
+        end = limit
+        # A key of a thousand digits is one unknown word to some tokenizers: what follows it counts too.
+        while end < len(text) and not encodings[index].overflowing:
+            end *= 8
+            encodings[index] = tokenizer.encode_batch_fast([prompt + text[:end]])[0]
+    truncated = [bool(encoding.overflowing) for encoding in encodings]
+    return [encoding.ids for encoding in encodings], np.asarray(truncated, np.bool_)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,14 +1,14 @@
 """Default thresholds of a space, measured anew whenever its class vectors change."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.background import BACKGROUND
+from ..encoders.background import BACKGROUND, UNRELATED_PICTURES
 from ..encoders.base import Encoder
 from ..learn.lexical import features
 from ..learn.thresholds import (
@@ -40,8 +40,7 @@ _RULE_SAMPLE: Final = 2000
 _STRANGE: Final = 0.5
 """Strangeness from which a best score says nothing, because classes have moved towards strangers."""
 
-_of_nothing: Final[WeakKeyDictionary[Encoder, NDArray[np.float32]]] = WeakKeyDictionary()
-"""Vectors of the pictures that show nothing, by encoder: a second of work that every change of a class would repeat."""
+_DIGITS: Final = 16
 
 
 def write_rules(
@@ -63,10 +62,10 @@ def write_rules(
     if encoder is None:
         rules = rules_between_classes(vectors)
     else:
-        unrelated = unrelated_vectors(encoder)
+        learned = Learned(store, state, place)
+        unrelated = _kept_unrelated(learned, encoder)
         scores = unrelated @ vectors.T
         scores += np.asarray([found[class_id][1] for class_id in ids], np.float32)
-        learned = Learned(store, state, place)
         lexical = LexicalReader(learned).read(taxonomy) if place.space.kind == "text" else None
         if lexical is not None:
             scores += lexical.only(ids).scores(features(BACKGROUND)).toarray()
@@ -83,14 +82,24 @@ def _class_vectors(store: Store, place: SpaceCollections) -> dict[str, tuple[NDA
     }
 
 
+def _kept_unrelated(learned: Learned, encoder: Encoder) -> NDArray[np.float32]:
+    """``unrelated_vectors``, encoded once for a space: changes of classes that bring no text need no model."""
+    pictures = encoder.space.kind == "image"
+    texts = hashlib.sha256("\n".join(BACKGROUND).encode()).hexdigest()[:_DIGITS]
+    made_of, n = ("pictures", UNRELATED_PICTURES) if pictures else (texts, len(BACKGROUND))
+    kept = learned.unrelated(made_of, n)
+    if kept is None:
+        kept = unrelated_vectors(encoder)
+        learned.write_unrelated(made_of, kept)
+    return kept
+
+
 def unrelated_vectors(encoder: Encoder) -> NDArray[np.float32]:
     """Vectors of what has to do with no class: everyday statements, or pictures that show nothing; shape (n, dim)."""
     if encoder.space.kind == "image":
         from ..encoders.unrelated import unrelated_pictures  # noqa: PLC0415 - slow to import
 
-        if encoder not in _of_nothing:
-            _of_nothing[encoder] = cast("ImageEncoder", encoder).encode_pictures(unrelated_pictures())
-        return _of_nothing[encoder]
+        return cast("ImageEncoder", encoder).encode_pictures(unrelated_pictures())
     return encoder.encode(BACKGROUND, Role.ITEM).vectors
 
 

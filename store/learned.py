@@ -25,6 +25,9 @@ _ROWS_AT_ONCE: Final = 1000
 _NO_CLASS: Final = ""
 """Stands for the class in the row of a landmark, whose fit is in the place of the bias."""
 
+_NO_VERSION: Final = 0
+"""Stands for the version in the rows of what has to do with no class, which no learning changes."""
+
 
 class Learned:
     """Reads and writes the learnt versions of one space."""
@@ -104,6 +107,39 @@ class Learned:
         pairs = enumerate(zip(landmarks.vectors, landmarks.fits.tolist(), strict=True))
         self._upsert([_landmark_row(version, place, vector, fit) for place, (vector, fit) in pairs])
 
+    def unrelated(self, made_of: str, n: int) -> NDArray[np.float32] | None:
+        """The n vectors of what has to do with no class, shape (n, dim), or None where those kept are of another kind.
+
+        Args:
+            made_of: Says what they are vectors of, at most 40 characters.
+            n: How many.
+        """
+        if self._store.resolve(self._place.learned) is None:
+            return None
+        where = In("key", [_unrelated_key(place) for place in range(n)])
+        rows = self._store.query(self._place.learned, where=where, fields=("digest", "vector"))
+        vectors = {row["digest"]: row["vector"] for row in rows}
+        names = [_unrelated_name(made_of, place) for place in range(n)]
+        return np.stack([vectors[name] for name in names]) if names and all(name in vectors for name in names) else None
+
+    def write_unrelated(self, made_of: str, vectors: NDArray[np.float32]) -> None:
+        """Keep such vectors, so that a change of the classes need not encode them again."""
+        self._upsert(
+            [
+                {
+                    "key": _unrelated_key(place),
+                    "vector": vector,
+                    "class_id": _NO_CLASS,
+                    "version": _NO_VERSION,
+                    "digest": _unrelated_name(made_of, place),
+                    "bias": 0.0,
+                    "lexical": {},
+                }
+                for place, vector in enumerate(vectors)
+            ]
+        )
+        self.flush()
+
     def flush(self) -> None:
         """Make what was written durable."""
         self._store.flush(self._place.learned)
@@ -136,6 +172,14 @@ class Learned:
 
     def _name(self, version: int) -> str:
         return f"{self._place.space.name}\x1f{version}"
+
+
+def _unrelated_key(place: int) -> str:
+    return key_of("unrelated", str(place))
+
+
+def _unrelated_name(made_of: str, place: int) -> str:
+    return f"unrelated {made_of} {place:04d}"
 
 
 def _row(version: int, one: LearnedClass) -> dict[str, object]:
