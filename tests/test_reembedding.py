@@ -10,6 +10,7 @@ from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
 from nearclass.errors import ModelNotFoundError, NearclassError, SpaceMismatchError, UsageError
+from nearclass.ingest.items import ItemWriter
 from nearclass.ingest.labelled import Labelled
 from nearclass.ingest.reembed import SpaceFilling
 from nearclass.schemas.records import Role
@@ -315,6 +316,43 @@ def test_items_asked_for_before_a_swap_are_not_changed_after_it(stocked, other):
     stocked.reembedding.swap()
     with pytest.raises(NearclassError, match="answers from"):
         items.confirm(["boot"], "boots")
+
+
+def test_a_question_that_a_swap_falls_into_is_answered_by_the_space_it_began_with(stocked, other, monkeypatch):
+    stocked.reembedding.run(other)
+    questions = [title for _, title, _ in GOODS]
+    answers, found = stocked.assign(questions), stocked.search("a kettle", 5)
+    pair = stocked._answers._pair
+
+    def swapped_then():
+        read = pair()
+        monkeypatch.setattr(stocked._answers, "_pair", pair)
+        stocked.reembedding.swap()
+        return read
+
+    monkeypatch.setattr(stocked._answers, "_pair", swapped_then)
+    assert stocked.assign(questions) == answers
+    assert space_of(stocked) == other.space.name
+    stocked.reembedding.rollback()
+    monkeypatch.setattr(stocked._answers, "_pair", swapped_then)
+    assert stocked.search("a kettle", 5) == found
+    assert stocked.search("a kettle", 5) != found
+
+
+def test_a_chunk_that_a_swap_falls_into_is_in_both_spaces(stocked, other, monkeypatch):
+    stocked.reembedding.run(other)
+    embed = ItemWriter._embed
+
+    def swapped_then(self, *given):
+        monkeypatch.setattr(ItemWriter, "_embed", embed)
+        stocked.reembedding.swap()
+        embed(self, *given)
+
+    monkeypatch.setattr(ItemWriter, "_embed", swapped_then)
+    assert stocked.ingest([Item("late", title="a late kettle")]).ok == 1
+    assert stocked.items().get("late").decision
+    vector = other.encode(["a late kettle"], Role.ITEM).vectors[0]
+    np.testing.assert_allclose(rows(stocked, other.space)["late"]["vector"], vector, atol=1e-5)
 
 
 def check_swaps(catalog, other, swaps):

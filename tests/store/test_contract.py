@@ -279,6 +279,24 @@ def test_dropping_an_alias_is_refused(store: Store, things: str, spec: Collectio
     assert store.count(alias) == 1
 
 
+def test_an_alias_is_released_with_its_collection(
+    store: Store, things: str, spec: CollectionSpec, row: MakeRow
+) -> None:
+    alias = f"{things}_alias"
+    store.upsert(things, spec, [row("a")])
+    store.point(alias, things)
+    store.release(alias)
+    store.release(alias)
+    assert store.resolve(alias) is None
+    assert things not in store.collections()
+    store.create(things, spec)
+    assert store.resolve(alias) is None
+    store.point(alias, things)
+    assert store.count(alias) == 0
+    with pytest.raises(StoreError, match="is a collection and no alias"):
+        store.release(things)
+
+
 def test_a_collection_cannot_become_an_alias(store: Store, things: str, spec: CollectionSpec) -> None:
     other = f"{things}_other"
     store.create(other, spec)
