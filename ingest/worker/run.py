@@ -5,30 +5,27 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
-from ...errors import BrokerError, NearclassError, StoreWriteError
+from ...errors import BrokerError, NearclassError
 from .applying import BROKE, Applier, Failure
 from .events import BadEventError, Event, parse
 from .letters import dead_letter
 from .link import Link, Message
+from .patience import Patience
 from .status import Status
 
 __all__ = ["Limits", "Streams", "WorkerRun"]
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 _LINGER_S: Final = 0.02
 """How long a batch that is not full waits for more, once; less than it takes to embed ten titles."""
 
-_LONGEST_WAIT_S: Final = 15.0
-_WRITE_TRIES: Final = 5
 _SWEEP_S: Final = 120.0
 _ENOUGH: Final = 8
 """Where so many new events all break, and not one is stored, it is hardly their fault."""
@@ -103,7 +100,7 @@ class WorkerRun:
         self._stop = asyncio.Event()
         self._lost: NearclassError | None = None
         self._committed_at = self._swept_at = float("-inf")
-        self._thread = ThreadPoolExecutor(1, "nearclass-worker")
+        self._patience = Patience(self.status, self._stop)
 
     def stop(self) -> None:
         """Finish the batch at hand, and return from ``run``."""
@@ -121,7 +118,7 @@ class WorkerRun:
         await self._link.start(self._take)
         keeping = asyncio.ensure_future(self._keep())
         try:
-            self._ready()
+            self._patience.ready()
             while not self._stop.is_set():
                 await self._turn()
             await self._commit()
@@ -132,7 +129,7 @@ class WorkerRun:
             self._stop.set()
             await self._wake()
             await self._link.stop()
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._patience.close()
 
     async def _turn(self) -> None:
         """One batch, then what is due: a commit, a page of items with old answers, what dead workers left."""
@@ -148,7 +145,7 @@ class WorkerRun:
             await self._backfill()
         if not batch and time.monotonic() - self._swept_at > _SWEEP_S:
             self._swept_at = time.monotonic()
-            await self._patiently("apply", self._applier.sweep)
+            await self._patience.store("apply", self._applier.sweep)
             await self._commit()
 
     async def _take(self, messages: Sequence[Message]) -> None:
@@ -167,7 +164,7 @@ class WorkerRun:
         """What there is, up to the size of a batch; waits for the first, but not longer than until something is due."""
         async with self._changed:
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._until_due()):
                     await self._changed.wait_for(lambda: self._queue or self._stop.is_set())
             except TimeoutError:
                 pass
@@ -182,7 +179,7 @@ class WorkerRun:
             self._changed.notify_all()
         return batch
 
-    def _patience(self) -> float:
+    def _until_due(self) -> float:
         """Seconds until something is due."""
         moments = [due for due, _ in self._retrying]
         if self._written:
@@ -202,7 +199,7 @@ class WorkerRun:
                 good.append(message)
             except BadEventError as error:
                 dead.append((message, Failure(error.code, error.message)))
-        failures = await self._patiently("apply", lambda: self._applier.apply(events)) if events else {}
+        failures = await self._patience.store("apply", lambda: self._applier.apply(events)) if events else {}
         _check(good, failures)
         for place, message in enumerate(good):
             if place not in failures:
@@ -236,7 +233,7 @@ class WorkerRun:
         at_ms = time.time_ns() // 1_000_000
         stream, worker = self._streams.events, self.status.worker
         letters = [dead_letter(one, why, stream=stream, worker=worker, at_ms=at_ms) for one, why in dead]
-        await self._insist(lambda: self._link.publish(self._streams.dead, letters))
+        await self._patience.broker(lambda: self._link.publish(self._streams.dead, letters))
         for message, failure in dead:
             self.status.dead[failure.code] += 1
             _log.warning("%s of %s is a dead letter: %s", message.name, stream, failure.message)
@@ -245,13 +242,13 @@ class WorkerRun:
     async def _commit(self) -> None:
         """Make what was written durable, publish the answers, and acknowledge; in this order."""
         done, self._written = self._written, []
-        rows = await self._patiently("commit", self._applier.commit)
+        rows = await self._patience.store("commit", self._applier.commit)
         self._committed_at = time.monotonic()
         await self._publish(rows)
         await self._done(done)
 
     async def _backfill(self) -> None:
-        rows = await self._patiently("backfill", lambda: self._applier.backfill(self._limits.batch))
+        rows = await self._patience.store("backfill", lambda: self._applier.backfill(self._limits.batch))
         await self._publish(rows)
 
     async def _publish(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -259,68 +256,16 @@ class WorkerRun:
             return
         since = time.monotonic()
         bodies = [orjson.dumps(row) for row in rows]
-        await self._insist(lambda: self._link.publish(self._streams.output, bodies))
+        await self._patience.broker(lambda: self._link.publish(self._streams.output, bodies))
         self.status.published += len(bodies)
         self.status.spent("publish", since)
 
     async def _done(self, messages: Sequence[Message]) -> None:
         if messages:
-            await self._insist(lambda: self._link.ack(messages))
+            await self._patience.broker(lambda: self._link.ack(messages))
             self._in_hand.difference_update(messages)
             self.status.acknowledged += len(messages)
             self.status.in_hand = len(self._in_hand)
-
-    async def _patiently(self, what: str, call: Callable[[], _T]) -> _T:
-        """Make a call in the worker's thread, again and again while the store is away."""
-        tries = 0
-        while True:
-            since = time.monotonic()
-            try:
-                result = await asyncio.get_running_loop().run_in_executor(self._thread, call)
-            except NearclassError as error:
-                tries += 1
-                # A store that was written to and failed has been opened again by now; one that is full stays full.
-                again = error.retryable or (isinstance(error, StoreWriteError) and tries < _WRITE_TRIES)
-                if not again or self._stop.is_set():
-                    raise
-                await self._wait("store", error.message, tries)
-            else:
-                self.status.spent(what, since)
-                self._ready()
-                return result
-
-    async def _insist(self, call: Callable[[], Any]) -> None:
-        """Ask the broker for something, again and again while it is away."""
-        tries = 0
-        while True:
-            try:
-                await call()
-            except NearclassError as error:
-                tries += 1
-                if not error.retryable or self._stop.is_set():
-                    raise
-                await self._wait("broker", error.message, tries)
-            else:
-                self._ready()
-                return
-
-    async def _wait(self, whom: str, why: str, tries: int) -> None:
-        if not self.status.trouble:
-            _log.warning("waiting for the %s: %s", whom, why)
-        self.status.doing, self.status.trouble = "waiting", why
-        self.status.waits[whom] += 1
-        try:
-            async with asyncio.timeout(min(_LONGEST_WAIT_S, 0.25 * 2**tries)):
-                await self._stop.wait()
-        except TimeoutError:
-            pass
-
-    def _ready(self) -> None:
-        if self.status.trouble:
-            _log.warning("going on after: %s", self.status.trouble)
-        self.status.trouble = ""
-        if not self._stop.is_set():
-            self.status.doing = "ready"
 
     async def _keep(self) -> None:
         """Tell the broker, as long as the worker lives, what it is working on."""

@@ -95,7 +95,7 @@ def test_a_broker_that_is_away_gets_the_answers_and_the_acknowledgement_later(wo
 
 @pytest.mark.parametrize(("error", "calls"), [(StoreError("refused"), 1), (StoreWriteError("the disk is full"), 5)])
 def test_a_store_that_stays_broken_ends_the_worker_and_acknowledges_nothing(world, tools, monkeypatch, error, calls):
-    monkeypatch.setattr("nearclass.ingest.worker.run._LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr("nearclass.ingest.worker.patience.LONGEST_WAIT_S", 0.01)
     link, tried = tools.Link(tools.written(tools.upsert("a", 1))), []
 
     def broken(_stamps):
