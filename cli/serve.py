@@ -58,7 +58,7 @@ def command(
     from ..serve.run import serve  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("pymilvus", "milvus_lite", "httpx2", "PIL", "urllib3"):
+    for noisy in ("faiss", "milvus_lite", "PIL", "pymilvus", "sentence_transformers", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with app.open() as catalog:
         serve(catalog, options)

@@ -51,18 +51,25 @@ def current_service(request: Request) -> Service:
     return service
 
 
-def caller_of(request: Request, credentials: HTTPAuthorizationCredentials | None = None) -> Caller:
-    """Who is calling.
+def caller_of(request: Request) -> Caller:
+    """Who is calling, found out once for a request.
 
     Raises:
         Problem: ``unauthenticated``, or ``cross-site`` for a write that another site's page sent.
     """
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        caller = request.state.caller = _found(request)
+    return caller
+
+
+def _found(request: Request) -> Caller:
     service = current_service(request)
     if not service.options.keys:
         _same_host(request)
         _same_site(request)
         return Caller("", "anybody", Scope.ADMIN, request.cookies.get(COOKIE))
-    text = _shown(request, credentials)
+    text = _shown(request)
     if text:
         key = service.keys.find(text)
         if key is not None:
@@ -86,11 +93,11 @@ def _caller(key: ApiKey, session: str | None = None) -> Caller:
     return Caller(key.id, key.name, key.scope, session)
 
 
-def _shown(request: Request, credentials: HTTPAuthorizationCredentials | None) -> str:
-    if credentials is not None:
-        return credentials.credentials
+def _shown(request: Request) -> str:
+    header = request.headers.get("authorization", "")
+    scheme, _, text = header.partition(" ")
     # Anything else in the header is no key, and the cookie does not stand in for it.
-    return request.headers.get("authorization", "")
+    return text if scheme.lower() == "bearer" and text else header
 
 
 def _same_host(request: Request) -> None:
@@ -121,13 +128,12 @@ def _token(request: Request, service: Service, cookie: str) -> None:
 
 def _allowed(wanted: Scope) -> Callable[..., Awaitable[Caller]]:
     async def dependency(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Caller:
-        caller = caller_of(request, credentials)
+        caller = caller_of(request)
         if not caller.scope.allows(wanted):
             message = f"this needs a key of the scope {wanted.value}; this one has {caller.scope.value}"
             raise Problem("forbidden", message)
-        request.state.caller = caller
         return caller
 
     return dependency

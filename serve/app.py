@@ -21,7 +21,7 @@ from .service import Service
 if TYPE_CHECKING:
     from ..catalog import Catalog
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "described"]
 
 _ROUTERS: Final[Sequence[APIRouter]] = (
     assign.routes,
@@ -42,7 +42,11 @@ def create_app(catalog: "Catalog", options: ServiceOptions | None = None) -> Fas
 
     ``app.state.service`` is what all requests share.
     """
-    service = Service(catalog, options or ServiceOptions())
+    return described(Service(catalog, options or ServiceOptions()))
+
+
+def described(service: Service) -> FastAPI:
+    """The application of a service that has been made."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -110,6 +114,17 @@ def _validation(error: RequestValidationError) -> Problem:
     return Problem("validation", f"{first['at']}: {first['message']}", errors=listed)
 
 
+def _name_problems(document: dict[str, Any]) -> None:
+    """Say once what each status means, instead of at every operation."""
+    named = document["components"].setdefault("responses", {})
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                if MEDIA_TYPE in response.get("content", {}):
+                    named[f"Problem{status}"] = response
+                    operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+
+
 def _describe(app: FastAPI) -> None:
     """Add to the OpenAPI document what every problem looks like."""
     made: Callable[..., dict[str, Any]] = get_openapi
@@ -118,6 +133,7 @@ def _describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = made(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            _name_problems(document)
             schemas["ProblemRow"] = ProblemRow.model_json_schema(ref_template="#/components/schemas/{model}")
             app.openapi_schema = document
         return app.openapi_schema

@@ -27,11 +27,13 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's
+        """Begin to stop; a second Ctrl-C does not wait for requests."""
         _log.info("%s: no new requests; those in progress are finished", signal.Signals(sig).name)
+        # Not the method of the library: it raises the signal again at the end, and the database would not be closed.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
         self._service.draining = True
-        super().handle_exit(sig, frame)
 
 
 def serve(catalog: "Catalog", options: ServiceOptions) -> None:

@@ -42,7 +42,7 @@ async def assign(body: AssignBody, service: Served, _: Reader) -> Json:
             pictured = any(one.image for one in bodies)
             upload = stack.enter_context(service.uploads.asking()) if pictured else None
             items = await service.pool.run(items_of, bodies, upload) if upload else items_of(bodies, None)
-        return await _answered(service, items, body.k, explain=body.explain)
+        return Json(await _answered(service, items, body.k, explain=body.explain))
 
 
 @routes.post("/assign/picture", response_model=AnswersRow, responses=problems(409))
@@ -59,7 +59,10 @@ async def assign_picture(
     with service.uploads.asking() as upload:
         image, folder = await service.pool.run(upload.put, await picture.read())
         item = Item("1", text=text or None, image=image, folder=folder)
-        return await _answered(service, (item,), k, explain=explain)
+        found = await _answered(service, (item,), k, explain=explain)
+    for error in found["errors"]:
+        raise Problem("picture", error["message"], code=error["code"])
+    return Json(found)
 
 
 @routes.post("/search", response_model=FoundPage, responses=problems(404, 409))
@@ -75,7 +78,7 @@ async def search(body: SearchBody, service: Served, _: Reader) -> Json:
     return Json({"items": await service.pool.run(find), "next": None})
 
 
-async def _answered(service: Service, items: Sequence[Item], k: int, *, explain: bool) -> Json:
+async def _answered(service: Service, items: Sequence[Item], k: int, *, explain: bool) -> dict[str, list[Any]]:
     question = Question(tuple(items), k)
     answers = await service.answers.submit(question, len(items), service.options.request_timeout_s)
     rows = [assignment_row(one, explain=explain) for one in answers if isinstance(one, Assignment)]
@@ -84,6 +87,4 @@ async def _answered(service: Service, items: Sequence[Item], k: int, *, explain:
         for index, one in enumerate(answers)
         if isinstance(one, BadRow)
     ]
-    if not rows and len(errors) == 1:
-        raise Problem("input", errors[0]["message"], code=errors[0]["code"])
-    return Json({"assignments": rows, "errors": errors})
+    return {"assignments": rows, "errors": errors}

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
-from ..access import Caller, current_service
+from ..access import Caller, caller_of, current_service
 from ..idempotency import Reply
 from ..problems import MEDIA_TYPE, Problem
 from ..service import Service
@@ -78,6 +78,7 @@ class _Route(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            caller_of(request)  # before anything of the body is read
             return await handler(_Request(request.scope, request.receive))
 
         return handle

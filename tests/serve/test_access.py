@@ -173,3 +173,10 @@ def test_other_origins_get_no_permission(client):
     answer = client.options("/v1/assign", headers=asked)
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_a_body_is_not_looked_at_for_somebody_without_a_key(serving):
+    client = serving(keys=True)
+    for path in ("/v1/assign", "/v1/assign/picture", "/v1/items"):
+        answer = client.post(path, content=b"{" * 100, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 401

@@ -1,0 +1,138 @@
+"""/v1/jobs: long work, one job at a time, that a restart does not forget."""
+
+import threading
+import time
+
+import pytest
+
+from nearclass.serve.api.rows import JobRow
+from nearclass.serve.jobs import Jobs, JobState
+from nearclass.serve.problems import Problem
+from nearclass.store.state import State
+
+
+def ended(client, answer, state="done"):
+    assert answer.status_code == 202, answer.text
+    at = answer.headers["location"]
+    for _ in range(600):
+        job = client.get(at).json()
+        JobRow.model_validate(job, strict=True)
+        if job["state"] not in {"running", "cancelling"}:
+            assert job["state"] == state, job
+            return job
+        time.sleep(0.05)
+    raise AssertionError(job)
+
+
+LABELLED = [{"title": f"{word} number {n}", "label": word} for word in ("kettles", "spades") for n in range(6)]
+
+
+def test_labelled_items_are_measured(client):
+    rows = [*LABELLED, {"title": "something", "oos": True}, {"title": "x", "label": "no such class"}]
+    job = ended(client, client.post("/v1/jobs/evaluate", json={"labelled": rows}))
+    assert (job["result"]["n"], job["result"]["n_oos"]) == (12, 1)
+    assert [(one["index"], one["code"]) for one in job["result"]["errors"]] == [(13, "unknown_label")]
+
+
+def test_learning_and_answering_anew_are_jobs(client):
+    client.post("/v1/items", json={"items": [{"id": str(n), "title": f"kettle {n}"} for n in range(30)]})
+    job = ended(client, client.post("/v1/jobs/learn", json={"labelled": LABELLED}))
+    assert job["result"]
+    client.post("/v1/taxonomy/retire", json={"class": "kettles"})
+    job = ended(client, client.post("/v1/jobs/reassign"))
+    assert (job["result"]["changed"], job["done"], job["steps"]) == (30, 30, 30)
+    assert client.get("/v1/items/0").json()["class_id"] != "kettles"
+
+
+def test_discovery_proposes_and_a_proposal_becomes_a_class(client):
+    rows = [{"id": str(n), "title": f"acoustic guitar with six strings, model {n}"} for n in range(12)]
+    client.post("/v1/items", json={"items": rows})
+    job = ended(client, client.post("/v1/jobs/discover", json={"min_size": 5, "weakest": 1.0, "review": True}))
+    assert job["result"]["proposals"]
+    made = ended(client, client.post("/v1/jobs/accept", json={"number": 1, "name": "Guitars"}))
+    assert made["result"]["id"] == "guitars"
+
+
+def test_a_job_that_fails_says_why(client):
+    job = ended(client, client.post("/v1/jobs/calibrate", json={"labelled": LABELLED, "precision": 0.9}), "failed")
+    assert "label" in job["error"]
+
+
+def test_one_job_runs_at_a_time_and_can_be_cancelled_at_a_step(client):
+    go_on = threading.Event()
+
+    def work(control):
+        for _ in range(1000):
+            control.step(1, 1000)
+            go_on.wait(0.01)
+
+    job = client.service.jobs.start("slow", "me", work)
+    other = client.post("/v1/jobs/evaluate", json={"labelled": LABELLED})
+    assert (other.status_code, other.json()["type"]) == (409, "urn:nearclass:problem:job-running")
+    assert other.json()["job"] == job.id
+    assert client.get("/v1/jobs").json()[0]["state"] == "running"
+    assert "nearclass_jobs_running 1.0" in client.get("/metrics").text
+    assert client.post(f"/v1/jobs/{job.id}/cancel").json()["state"] == "cancelling"
+    for _ in range(100):
+        if (seen := client.get(f"/v1/jobs/{job.id}").json())["state"] == "cancelled":
+            break
+        time.sleep(0.02)
+    assert seen["state"] == "cancelled"
+    assert 0 < seen["done"] < 1000
+    assert client.get("/v1/audit").json()["entries"][0]["action"] == "jobs.cancel"
+    assert client.get("/v1/jobs/none").status_code == 404
+    ended(client, client.post("/v1/jobs/evaluate", json={"labelled": LABELLED}))
+
+
+def test_a_restart_says_what_was_interrupted(catalog):
+    state = State(catalog.store, "default")
+    gone = Jobs(state, shared=False)
+    hold = threading.Event()
+    job = gone.start("learn", "me", lambda _: hold.wait(30))
+    after = Jobs(state, shared=False)
+    after.take_up()
+    assert after.get(job.id).state is JobState.INTERRUPTED
+    hold.set()
+    gone.stop(5)
+
+
+def test_a_stop_ends_the_job_at_its_next_step_as_interrupted(serving):
+    client = serving()
+
+    def work(control):
+        while True:
+            control.step()
+            time.sleep(0.01)
+
+    job = client.service.jobs.start("slow", "me", work)
+    client.service.jobs.stop(10)
+    assert client.service.jobs.get(job.id).state is JobState.INTERRUPTED
+    with pytest.raises(Problem, match="about to stop"):
+        client.service.jobs.start("another", "me", work)
+
+
+def test_on_a_shared_store_the_job_of_another_process_counts_while_it_is_heard_of(catalog):
+    state, now = State(catalog.store, "default"), [1000.0]
+    one, two = (Jobs(state, shared=True, clock=lambda: now[0]) for _ in range(2))
+    hold = threading.Event()
+    job = one.start("learn", "me", lambda _: hold.wait(30))
+    with pytest.raises(Problem, match=job.id):
+        two.start("learn", "you", lambda _: None)
+    two.take_up()
+    assert two.get(job.id).state is JobState.RUNNING
+    now[0] += 100
+    two.take_up()
+    assert two.get(job.id).state is JobState.INTERRUPTED
+    hold.set()
+    one.stop(5)
+
+
+def test_a_long_result_is_kept_whole(catalog):
+    jobs = Jobs(State(catalog.store, "default"), shared=False)
+    long = {"rows": ["é" * 50] * 3000}
+    job = jobs.start("long", "me", lambda _: long)
+    for _ in range(200):
+        if jobs.get(job.id).state is JobState.DONE:
+            break
+        time.sleep(0.02)
+    assert jobs.get(job.id).result == long
