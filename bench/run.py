@@ -28,6 +28,7 @@ NAMES = (
     "learn",
     "reembed",
     "preview",
+    "serve",
 )
 
 

@@ -67,7 +67,8 @@ class AsyncClient:
         rest = iter([items] if isinstance(items, str) else items)
         found: list[Assignment | ItemError] = []
         while chunk := list(islice(rest, BATCH)):
-            found.extend(await self._do(calls.assign(chunk, k, explain=explain)))
+            answers = await self._do(calls.assign(chunk, k, explain=explain))
+            found += answers
         return found
 
     async def ingest(self, items: Sequence[Item], *, confirmed: Mapping[str, str] | None = None) -> Written:

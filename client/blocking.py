@@ -66,7 +66,8 @@ class Client:
         rest = iter([items] if isinstance(items, str) else items)
         found: list[Assignment | ItemError] = []
         while chunk := list(islice(rest, BATCH)):
-            found.extend(self._do(calls.assign(chunk, k, explain=explain)))
+            answers = self._do(calls.assign(chunk, k, explain=explain))
+            found += answers
         return found
 
     def ingest(self, items: Sequence[Item], *, confirmed: Mapping[str, str] | None = None) -> Written:

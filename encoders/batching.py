@@ -6,19 +6,29 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TOKENS_PER_BATCH", "by_length"]
+__all__ = ["TOKENS_PER_BATCH", "TOKENS_PER_CALL", "by_length"]
 
 TOKENS_PER_BATCH: Final = 1024
 """Padded tokens of a batch on a CPU; from 512 to 4096 the rate of MiniLM differs by less than a tenth."""
 
 
-def by_length(lengths: Sequence[int], tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[NDArray[np.int64]]:
+TOKENS_PER_CALL: Final = 24
+"""What calling the model costs on a CPU beside its tokens, in tokens: for MiniLM 5.6 ms of CPU time a call and 0.23 ms
+a token, measured with batches of 8 and of 512 texts of like length."""
+
+
+def by_length(
+    lengths: Sequence[int], tokens_per_batch: int = TOKENS_PER_BATCH, tokens_per_call: int | None = None
+) -> Iterator[NDArray[np.int64]]:
     """Positions of the texts, shortest first, cut into batches of about ``tokens_per_batch`` padded tokens.
 
     Every position comes exactly once; texts of equal length keep their order, so that the batches depend on the
-    texts alone.
+    texts alone. With ``tokens_per_call`` a batch is cut further where that saves more padding than another call of
+    the model costs: a few texts of unlike lengths would be half padding.
 
     >>> [batch.tolist() for batch in by_length([5, 1, 5, 2], 10)]
+    [[1, 3], [0, 2]]
+    >>> [batch.tolist() for batch in by_length([50, 1, 50, 2], 1000, 24)]
     [[1, 3], [0, 2]]
     """
     sizes = np.asarray(lengths, dtype=np.int64)
@@ -27,5 +37,22 @@ def by_length(lengths: Sequence[int], tokens_per_batch: int = TOKENS_PER_BATCH) 
     for end in range(1, len(order) + 1):
         # The last text of a batch is the longest, and all the others are padded to it.
         if end == len(order) or (end + 1 - start) * int(sizes[order[end]]) > tokens_per_batch:
-            yield order[start:end]
+            batch = order[start:end]
+            yield from [batch] if tokens_per_call is None else np.split(batch, _cuts(sizes[batch], tokens_per_call))
             start = end
+
+
+def _cuts(sizes: NDArray[np.int64], tokens_per_call: int) -> list[int]:
+    """Where to cut texts that are sorted by their sizes, so that padded tokens and calls cost least together."""
+    ends = np.append(np.flatnonzero(np.diff(sizes)) + 1, len(sizes))  # where a size ends: nothing is cut within one
+    starts = np.append(0, ends)
+    costs, begins = np.zeros(len(starts)), np.zeros(len(starts), np.int64)
+    for place, end in enumerate(ends, 1):
+        tried = costs[:place] + (end - starts[:place]) * sizes[end - 1] + tokens_per_call
+        begins[place] = tried.argmin()
+        costs[place] = tried[begins[place]]
+    found, place = [], int(begins[-1])
+    while place:
+        found.append(int(starts[place]))
+        place = int(begins[place])
+    return found[::-1]

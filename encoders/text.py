@@ -128,7 +128,9 @@ class _Loaded:
         self._tokenizer = own_tokenizer(self._transformer, model.max_tokens)
         self._pad = int(self._transformer.tokenizer.pad_token_id or 0)
         self._segments = "token_type_ids" in self._transformer.tokenizer.model_input_names
-        self._tokens_per_batch = batching.TOKENS_PER_BATCH if device == "cpu" else _GPU_TOKENS_PER_BATCH
+        on_cpu = device == "cpu"
+        self._tokens_per_batch = batching.TOKENS_PER_BATCH if on_cpu else _GPU_TOKENS_PER_BATCH
+        self._tokens_per_call = batching.TOKENS_PER_CALL if on_cpu else None
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
         self.bfloat16 = bfloat16
@@ -138,7 +140,7 @@ class _Loaded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
-        for batch in batching.by_length(lengths, self._tokens_per_batch):
+        for batch in batching.by_length(lengths, self._tokens_per_batch, self._tokens_per_call):
             vectors[batch] = self._forward([ids[index] for index in batch], lengths[batch[-1]])
         return Encoded(_unit(vectors), truncated)
 
