@@ -20,6 +20,7 @@ from . import (
     items,
     key,
     learn,
+    mcp,
     reembed,
     search,
     serve,
@@ -66,6 +67,7 @@ cli.add_command(reembed.group)
 cli.add_command(evaluate.command)
 cli.add_command(serve.command)
 cli.add_command(key.group)
+cli.add_command(mcp.command)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(worker.command)

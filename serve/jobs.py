@@ -6,8 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import orjson
@@ -15,9 +14,10 @@ import orjson
 from ..errors import NearclassError
 from ..store.state import Document, State
 from .audit import where
+from .job import OPEN, Cancelled, Control, Job, JobState
 from .problems import Problem
 
-__all__ = ["Control", "Job", "JobState", "Jobs"]
+__all__ = ["Jobs"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,96 +29,6 @@ _DEAD_S: Final = 60.0
 _RESULT: Final = "job_result"
 _PART_CHARS: Final = 20_000
 """Of a result in one document, which may have 60,000 bytes: a character has three at most."""
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-_OPEN: Final = frozenset({JobState.RUNNING, JobState.CANCELLING})
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job.
-
-    Attributes:
-        id: Its id; later jobs have greater ones.
-        kind: What is done, such as ``learn``.
-        state: Where it stands.
-        by: Who started it.
-        started_at: Seconds since 1970.
-        ended_at: The same, or None.
-        beat_at: When its process was last heard of.
-        done: Steps that are done.
-        steps: Steps in all, or None where that is not known.
-        result: What it gave, or None.
-        error: Why it failed, or None.
-    """
-
-    id: str
-    kind: str
-    state: JobState
-    by: str
-    started_at: float
-    beat_at: float
-    ended_at: float | None = None
-    done: int = 0
-    steps: int | None = None
-    result: Any = None
-    error: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The job as callers see it."""
-        found = asdict(self)
-        del found["beat_at"]
-        return {
-            **found,
-            "state": self.state.value,
-            "started_at": _iso(self.started_at),
-            "ended_at": None if self.ended_at is None else _iso(self.ended_at),
-        }
-
-
-class _CancelledError(Exception):
-    """The job was told to end, and did."""
-
-
-@dataclass
-class Control:
-    """What a job has in hand while it runs."""
-
-    _stop: threading.Event = field(default_factory=threading.Event)
-    done: int = 0
-    steps: int | None = None
-
-    def step(self, done: int = 1, steps: int | None = None) -> None:
-        """Say that so many more steps are done, of so many; a job that was cancelled ends here."""
-        self.done += done
-        self.steps = steps if steps is not None else self.steps
-        if self._stop.is_set():
-            raise _CancelledError
-
-    def at(self, done: int, steps: int) -> None:
-        """Say how many steps are done in all; a job that was cancelled ends here."""
-        self.done = done
-        self.step(0, steps)
-
-    def cancel(self) -> None:
-        """Tell the job to end at its next step."""
-        self._stop.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was told to end."""
-        return self._stop.is_set()
 
 
 class Jobs:
@@ -146,7 +56,7 @@ class Jobs:
     def take_up(self) -> None:
         """Note as interrupted what a process that is gone was doing."""
         for job in self.every():
-            if job.state in _OPEN and not self._alive(job):
+            if job.state in OPEN and not self._alive(job):
                 self._put(replace(job, state=JobState.INTERRUPTED, ended_at=self._clock()))
 
     def every(self) -> list[Job]:
@@ -208,7 +118,7 @@ class Jobs:
                 self._current = replace(self._current, state=JobState.CANCELLING)
                 return self._now(self._current)
         job = self.get(job_id)
-        if job.state in _OPEN:
+        if job.state in OPEN:
             raise Problem("job-running", f"the job {job_id} runs in another process, which must be asked")
         return job
 
@@ -228,7 +138,7 @@ class Jobs:
         ended = replace(job, state=JobState.DONE)
         try:
             ended = replace(ended, result=work(control))
-        except _CancelledError:
+        except Cancelled:
             ended = replace(job, state=JobState.INTERRUPTED if self._stopping else JobState.CANCELLED)
         except NearclassError as error:
             ended = replace(job, state=JobState.FAILED, error=str(error))
@@ -250,7 +160,7 @@ class Jobs:
     def _others(self) -> list[Job]:
         """Jobs of other processes that have not ended, as far as is known."""
         every = (_job(document) for document in self._state.every(_KIND)) if self._shared else ()
-        return [job for job in every if job.state in _OPEN]
+        return [job for job in every if job.state in OPEN]
 
     def _alive(self, job: Job) -> bool:
         return self._shared and self._clock() - job.beat_at < _DEAD_S
@@ -284,7 +194,3 @@ class Jobs:
 def _job(document: Document) -> Job:
     body = {name: value for name, value in document.body.items() if name != "parts"}
     return Job(document.name, **{**body, "state": JobState(body["state"])})
-
-
-def _iso(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -44,6 +44,10 @@ class DraftStore(Store):
         """True: no other process writes here."""
         return True
 
+    def writes(self, name: str) -> int | None:  # noqa: ARG002 - of any
+        """None: what is read here changes without a write to the collection."""
+        return None
+
     def close(self) -> None:
         """Nothing; the other store is open as before."""
 

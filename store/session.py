@@ -54,6 +54,7 @@ class Session:
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_lock = threading.Lock()
         self._pending: defaultdict[str, int] = defaultdict(int)
+        self.writes: defaultdict[str, int] = defaultdict(int)
         self._client: MilvusClient | None = None
         self._closed = False
         if isinstance(address, DirectoryAddress):
@@ -117,6 +118,8 @@ class Session:
                     raise
                 self.engine.poisoned = True
                 raise self._reopened(action, name, error) from error
+            finally:
+                self.writes[name] += 1
 
     def flush(self, name: str) -> None:
         """Make every row of a collection durable.

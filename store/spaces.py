@@ -111,6 +111,7 @@ class Spaces:
     def __init__(self, state: State) -> None:
         self._state = state
         self._lock = threading.RLock()
+        self._read: dict[tuple[str, str], tuple[int, Document | None]] = {}
 
     def check_version(self) -> None:
         """Refuse a catalogue whose layout this version does not read, or that is not whole yet.
@@ -148,7 +149,7 @@ class Spaces:
 
     def get(self, name: str) -> Space | None:
         """The space with this name."""
-        document = self._state.get(_SPACE, name)
+        document = self._document(_SPACE, name)
         return Space.from_dict(document.body) if document else None
 
     def named(self, name: str) -> Space:
@@ -248,8 +249,19 @@ class Spaces:
         return [space for space in self.stored() if space.kind == "precomputed" or space.name in encoded]
 
     def _body(self) -> Mapping[str, Any]:
-        document = self._state.get(CATALOG, CATALOG)
+        document = self._document(CATALOG, CATALOG)
         return document.body if document else {}
+
+    def _document(self, kind: str, name: str) -> Document | None:
+        """A document that every answer asks for, so that it is read again only after a write."""
+        writes = self._state.writes
+        known = self._read.get((kind, name))
+        if known is not None and known[0] == writes:
+            return known[1]
+        document = self._state.get(kind, name)
+        if writes is not None:
+            self._read[kind, name] = (writes, document)
+        return document
 
     def _change(self, values: Mapping[str, str], *before: Document) -> None:
         """Write these values into the document of the catalogue, and other documents with it."""

@@ -50,6 +50,11 @@ class State:
         found = self._read(In("key", [key_of(kind, name)]))  # any other filter looks at every row of Milvus Lite
         return found[0] if found else None
 
+    @property
+    def writes(self) -> int | None:
+        """How often documents were written; None where other processes may write too."""
+        return self._store.writes(self._collection)
+
     def every(self, kind: str, *, after_revision: int | None = None) -> list[Document]:
         """Every document of a kind, or those written after a revision, in the order of their names."""
         where: Filter = Compare("kind", "==", kind)

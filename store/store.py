@@ -89,6 +89,14 @@ class Store:
         """Directory of the embedded database."""
         return self._session.engine.path if self._session.engine is not None else None
 
+    def writes(self, name: str) -> int | None:
+        """How often a collection was written to since the store was opened; None where others may write to it too.
+
+        What was read stays true while the number stays.
+        """
+        target = self.resolve(name) if self.embedded else None
+        return None if target is None else self._session.writes[target]
+
     def close(self) -> None:
         """Flush and release an embedded database for other processes, or disconnect from a server."""
         self._session.close()

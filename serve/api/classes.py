@@ -15,7 +15,7 @@ from ..access import Admin, Caller, Reader
 from ..changing import class_row, make, tag
 from ..options import MAX_PAGE
 from ..service import Service
-from .bodies import ClassBody, ClassChanges, ImportBody
+from .class_bodies import ClassBody, ClassChanges, ImportBody
 from .common import IdempotencyKey, IfMatch, Json, Served, cursor, position, problems, router, written_once
 from .rows import ChangeRow, ClassPage, ClassRow
 

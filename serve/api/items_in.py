@@ -8,7 +8,8 @@ from ...ingest.labelled import Labelled
 from ...schemas.records import Item
 from ...schemas.taxonomy import Taxonomy
 from ..uploads import Upload
-from .bodies import ItemBody, LabelledBody
+from .bodies import ItemBody
+from .job_bodies import LabelledBody
 
 __all__ = ["items_of", "labelled_of"]
 

@@ -7,11 +7,12 @@ from typing import Any
 from fastapi import Request, Response
 
 from ..access import Admin, Caller, Reader
-from ..jobs import Control
+from ..job import Control
 from ..service import Service
-from .bodies import AcceptBody, CalibrateBody, DiscoverBody, EvaluateBody, LabelledBody, LearnBody
+from .class_bodies import AcceptBody
 from .common import IdempotencyKey, Json, Served, problems, router, written_once
 from .items_in import labelled_of
+from .job_bodies import CalibrateBody, DiscoverBody, EvaluateBody, LabelledBody, LearnBody
 from .rows import JobRow
 
 __all__ = ["routes"]

@@ -15,7 +15,7 @@ from ...store.history import Entry
 from ..access import Admin, Reader
 from ..changing import class_row, tag
 from ..options import MAX_PAGE
-from .bodies import MergeBody, MoveBody, NameBody, RenameBody, RollbackBody, SplitBody
+from .class_bodies import MergeBody, MoveBody, NameBody, RenameBody, RollbackBody, SplitBody
 from .classes import DryRun, changed
 from .common import IdempotencyKey, IfMatch, Json, Served, as_json, problems, router
 from .rows import ChangeRow, EntryRow

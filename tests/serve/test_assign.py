@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nearclass.serve.api.rows import AnswersRow
+from nearclass.store import Store
 
 
 def plain(value):
@@ -62,6 +63,15 @@ def test_one_item_that_cannot_be_read_leaves_the_others_answered(client):
     body = client.post("/v1/assign", json={"items": items}).json()
     assert [row["id"] for row in body["assignments"]] == ["a"]
     assert [(one["index"], one["id"], one["code"]) for one in body["errors"]] == [(1, "b", "no_image_encoder")]
+
+
+def test_an_answer_that_needs_nothing_new_asks_the_embedded_database_nothing(client, monkeypatch):
+    client.post("/v1/assign", json={"texts": ["kettle"]})
+    asked = []
+    read = Store.query
+    monkeypatch.setattr(Store, "query", lambda self, *args, **given: asked.append(args) or read(self, *args, **given))
+    assert client.post("/v1/assign", json={"texts": ["kettle"]}).status_code == 200
+    assert asked == []
 
 
 def jpeg(colour):

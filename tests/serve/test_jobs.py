@@ -6,7 +6,8 @@ import time
 import pytest
 
 from nearclass.serve.api.rows import JobRow
-from nearclass.serve.jobs import Jobs, JobState
+from nearclass.serve.job import JobState
+from nearclass.serve.jobs import Jobs
 from nearclass.serve.problems import Problem
 from nearclass.store.state import State
 
