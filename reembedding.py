@@ -9,29 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .answers import Answers
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
-from .errors import CalibrationError, UsageError
+from .errors import UsageError
 from .imaging import CatalogImages
 from .ingest.agreement import agreement
-from .ingest.calibration import unseen
 from .ingest.editing import ClassEditor
 from .ingest.labelled import Labelled
 from .ingest.pictured_answers import tell_pictures
 from .ingest.reembed import Pace, SpaceFilling
-from .ingest.space_learning import SpaceLearning
-from .judging import Judging
-from .learn.judged import Judged
 from .query.live import LiveSpace
 from .query.pair import LivePair
+from .reembedding_judging import SpacesJudging
 from .reembedding_plan import Sizes, measure, refuse_pictures
-from .reembedding_report import Accuracies, OnProgress, Plan, Report, Status, accuracies
+from .reembedding_report import OnProgress, Plan, Report, Status
 from .schemas.spaces import Space
 from .settings import Settings
 from .store import Store
-from .store.calibration import read_calibration
-from .store.learned import Learned
 from .store.reembed import DROPPING, FILLED, FILLING, Job, drop_job, read_job, write_job
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
@@ -91,8 +85,8 @@ class Reembedding:
             text_bytes,
             classes=len(self.classes.taxonomy.assignable()),
             embedded=self.store.embedded,
-            learnt=self._learner(old) > 0,
-            calibrated=self._calibration_precision(old) is not None,
+            learnt=self._judged.learner(old) > 0,
+            calibrated=self._judged.precision(old) is not None,
         )
 
     def run(
@@ -135,9 +129,9 @@ class Reembedding:
         learnt = f"version {learner.version}: {learner.method}" if learner else "nothing: the old space has not learnt"
         if outcome is not None and not outcome.kept:
             learnt = f"nothing: {outcome.reason}"
-        calibrated = self._calibrate(old, made.space, labelled)
+        calibrated = self._judged.calibrate(old, made.space, labelled)
         job = self._answer(filling, replace(job, step=FILLING), on_progress)
-        judged = self._judge(old, made.space, labelled)
+        judged = self._judged.compare(old, made.space, labelled)
         places = filling.places
         report = Report(
             old.name,
@@ -258,58 +252,10 @@ class Reembedding:
         filling.answer(since_ms=job.answered_since, on_page=on_page)
         return job
 
-    def _calibrate(self, old: Space, new: Space, labelled: Sequence[Labelled]) -> str:
-        precision = self._calibration_precision(old)
-        if precision is None:
-            return "no: the old space is not calibrated"
-        if not labelled:
-            kept = self._calibration_precision(new) is not None
-            return "yes" if kept else "no: give labelled items with --labels FILE, or calibrate after the swap"
-        try:
-            self._judging(new).calibrate(
-                labelled,
-                precision=precision,
-                space=None,
-                exclude=self._learnt_texts(new),
-                pictures=(),
-                on_reject=lambda _row, _bad: None,
-            )
-        except CalibrationError as error:
-            return f"no: {error.message}"
-        return f"yes, for a precision of {precision:g}"
-
-    def _calibration_precision(self, space: Space) -> float | None:
-        made = read_calibration(self.state, space.name, self._learner(space))
-        return None if made is None else made.precision
-
-    def _learner(self, space: Space) -> int:
-        return Learned(self.store, self.state, self._place(space)).active_version()
-
-    def _judge(self, old: Space, new: Space, labelled: Sequence[Labelled]) -> Accuracies | None:
-        rows = unseen(labelled, self._learnt_texts(old) | self._learnt_texts(new))
-        if not rows:
-            return None
-        before, after = (self._judged(space, rows) for space in (old, new))
-        both = [place for place in before if place in after]
-        return accuracies([before[place] for place in both], [after[place] for place in both])
-
-    def _judged(self, space: Space, rows: Sequence[Labelled]) -> dict[int, Judged]:
-        """Answers beside the truth by the places of the rows; those that cannot be answered are left out."""
-        rejected: set[int] = set()
-        _, judged = self._judging(space).evaluate(rows, space=None, on_reject=lambda row, _: rejected.add(id(row)))
-        kept = [place for place, row in enumerate(rows) if id(row) not in rejected]
-        return dict(zip(kept, judged, strict=True))
-
-    def _judging(self, space: Space) -> Judging:
-        pair = self.beside(space)
-        answers = Answers(self.encoders, self.images, self.live, lambda: pair)
-        return Judging(self.state, answers, self.live, lambda: pair)
-
-    def _learnt_texts(self, space: Space) -> set[str]:
-        live = self.beside(space).text
-        if live is None:
-            return set()
-        return SpaceLearning(self.store, self.state, live, self.encoders.of(space)).labelled() - {""}
+    @property
+    def _judged(self) -> SpacesJudging:
+        name = self.settings.catalog
+        return SpacesJudging(name, self.store, self.state, self.encoders, self.images, self.live, self.beside)
 
     def _filling(self, source: Space, target: Space, encoder: Encoder) -> SpaceFilling:
         return SpaceFilling(
