@@ -50,16 +50,23 @@ class Broker:
     def start(self):
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.folder, env=self.environment()
+                self.command(),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self.environment(),
+                start_new_session=True,
             )
         wait_for(lambda: listens(self.port), f"{self.program} answers", 90)
 
     def environment(self):
         return dict(os.environ)
 
-    def kill(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
+    def kill(self):
+        """Kill the process and those that it has started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
+        wait_for(lambda: not listens(self.port), f"{self.program} is gone")
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
@@ -155,6 +162,14 @@ class Nats(Broker):
 class Rabbit(Broker):
     program = "rabbitmq-server"
 
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.names = free_port()  # of the daemon that Erlang asks for the ports of nodes
+
+    def close(self):
+        super().close()
+        subprocess.run(["epmd", "-port", str(self.names), "-kill"], capture_output=True, check=False)
+
     @property
     def url(self):
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
@@ -170,7 +185,7 @@ class Rabbit(Broker):
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(self.names),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "HOME": str(self.folder),
         }
