@@ -41,6 +41,7 @@ from .learn.lint import Finding
 from .query.items import Found, ItemReader, item_filter
 from .query.live import LiveSpace
 from .query.pair import LivePair
+from .query.review import ReviewReader
 from .query.search_items import search_items
 from .reembedding import Reembedding
 from .schemas.filters import Compare
@@ -524,6 +525,15 @@ class Catalog:
     ) -> Accepted:
         """Make a class of the proposal with this number, and answer the stored items anew."""
         return self._discovery(space, by, message).accept(number, name, parent=parent, id=id)
+
+    def proposals(self) -> list[Proposal]:
+        """Classes that ``discover`` proposed and that can be accepted now."""
+        return self._discovery(None).kept()
+
+    @property
+    def review(self) -> ReviewReader:
+        """Reads what people need who look at single items: their candidates, and what is near to them."""
+        return ReviewReader(self.store, self._pair(), self.classes.taxonomy)
 
     def picture(self, reference: str) -> "Image":
         """The picture of a stored item, by the reference that is stored with it."""

@@ -8,7 +8,7 @@ from .ingest.stored import StoredItems
 from .query.exporting import ItemExport
 from .query.items import Found, ItemReader, item_filter
 from .schemas.filters import Filter
-from .schemas.records import Assignment, ClassSpec
+from .schemas.records import Assignment, ClassSpec, Decision
 
 __all__ = ["Items"]
 
@@ -79,6 +79,10 @@ class Items:
     def unconfirm(self, item_ids: Sequence[str]) -> None:
         """Take a confirmation back."""
         self.stored.unconfirm(item_ids)
+
+    def decide(self, decisions: Mapping[str, tuple[Decision, str]]) -> None:
+        """Note what a person decided on items, by their ids: the decision, and the id of the class or an empty text."""
+        self.stored.decide(decisions)
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """Remove items; how many of them there were."""

@@ -29,6 +29,7 @@ NAMES = (
     "reembed",
     "preview",
     "serve",
+    "pages",
 )
 
 

@@ -149,6 +149,15 @@ class Discovery:
         self._keep(proposals, groups, taxonomy.revision)
         return proposals
 
+    def kept(self) -> list[Proposal]:
+        """The proposals that can be accepted: of the latest search, while no class has changed since."""
+        head = self._state.get(_PROPOSALS, self._name)
+        if head is None or head.revision != self._classes.taxonomy.revision:
+            return []
+        bodies = {one.name: one.body for one in self._state.every(_PROPOSAL)}
+        names = (f"{self._name}/{number}" for number in head.body["numbers"])
+        return [Proposal.from_dict(dict(bodies[name]["proposal"])) for name in names if name in bodies]
+
     def accept(self, number: int, name: str, *, parent: str | None = None, id: str | None = None) -> Accepted:  # noqa: A002 - the word of the vocabulary
         """Make a class of a kept proposal, and answer the stored items anew.
 

@@ -9,7 +9,7 @@ from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.collections import key_of
 from ..schemas.filters import In
-from ..schemas.records import Assignment
+from ..schemas.records import Assignment, Decision
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 from ..store.draft import DraftStore
@@ -66,14 +66,24 @@ class StoredItems:
         Raises:
             ItemNotFoundError: There is no such item.
         """
-        self._set_confirmed(item_ids, class_id)
+        self._set({one: {"confirmed_class": class_id} for one in item_ids})
 
     def unconfirm(self, item_ids: Sequence[str]) -> None:
         """Take a confirmation back; the items are answered anew, since some may have stayed only for it."""
-        self._set_confirmed(item_ids, "")
+        self._set({one: {"confirmed_class": ""} for one in item_ids})
         writer = ItemWriter(self._store, self._live, None, pair=self._pair)
         writer.reassign([key_of(item_id) for item_id in item_ids])
         writer.flush()
+
+    def decide(self, decisions: Mapping[str, tuple[Decision, str]]) -> None:
+        """Note what a person decided on these items, or takes back: the decision and the class, empty for none.
+
+        It stands in the place of the answer until the item is answered anew.
+
+        Raises:
+            ItemNotFoundError: There is no such item.
+        """
+        self._set({one: {"decision": made.value, "class_id": to} for one, (made, to) in decisions.items()})
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """Remove items; how many of them there were."""
@@ -169,24 +179,26 @@ class StoredItems:
 
     def confirm_each(self, classes: Mapping[str, str]) -> set[str]:
         """Note of each item by its id the class that a person says, empty for none; the ids that no item has."""
-        return self._set_each(classes, lambda _: None)
+        return self._set_each({one: {"confirmed_class": to} for one, to in classes.items()}, lambda _: None)
 
-    def _set_confirmed(self, item_ids: Sequence[str], class_id: str) -> None:
+    def _set(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change fields of items by their ids, if all of them are there."""
+
         def refuse(missing: list[str]) -> None:
             if missing:
                 message = f"no item {missing[0]!r}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
                 raise ItemNotFoundError(message, hint="`nearclass items list` shows the ids.")
 
-        self._set_each(dict.fromkeys(item_ids, class_id), refuse)
+        self._set_each(values, refuse)
 
-    def _set_each(self, classes: Mapping[str, str], check: Callable[[list[str]], None]) -> set[str]:
+    def _set_each(self, values: Mapping[str, Mapping[str, Any]], check: Callable[[list[str]], None]) -> set[str]:
         self._check()
-        keys = {key_of(item_id): item_id for item_id in classes}
+        keys = {key_of(item_id): item_id for item_id in values}
         found = [(rows, rows.whole(list(keys))) for rows in self._there()]
         missing = sorted(keys[key] for key in keys if not any(key in stored for _, stored in found))
         check(missing)
         for rows, stored in found:
-            rows.upsert([{**row, "confirmed_class": classes[keys[key]]} for key, row in stored.items()])
+            rows.upsert([{**row, **values[keys[key]]} for key, row in stored.items()])
             rows.flush()
         self._carry(list(keys))
         return set(missing)

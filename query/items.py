@@ -120,6 +120,15 @@ class ItemReader:
         for collection, condition in self._sides(where):
             yield from self._store.scan(collection, where=condition, fields=fields)
 
+    def sample(self, fields: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        """So many stored items, as they are stored: those of the smallest keys, which are digests."""
+        found: list[dict[str, Any]] = []
+        for collection, condition in self._sides(None):
+            if len(found) < limit:
+                left = limit - len(found)
+                found += self._store.query(collection, where=condition, fields=fields, limit=left)
+        return found
+
     def page(
         self, *, where: Filter | None = None, limit: int, after: tuple[int, str] = (0, "")
     ) -> tuple[list[Found], tuple[int, str] | None]:

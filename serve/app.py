@@ -15,6 +15,7 @@ from .api import admin, assign, classes, health, items, jobs, taxonomy
 from .api.rows import ProblemRow
 from .asgi import Envelope
 from .options import ServiceOptions
+from .pages import include_pages
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .service import Service
 
@@ -67,17 +68,13 @@ def described(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for routes in (*_ROUTERS, *_pages()):
+    for routes in _ROUTERS:
         app.include_router(routes)
+    include_pages(app)
     app.add_middleware(Envelope, service=service)
     _handle_errors(app)
     _describe(app)
     return app
-
-
-def _pages() -> Sequence[APIRouter]:
-    """Routers of the page."""
-    return ()
 
 
 def _handle_errors(app: FastAPI) -> None:
