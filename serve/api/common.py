@@ -29,7 +29,13 @@ __all__ = [
 
 _MOST_KEY_CHARS: Final = 255
 
-Served = Annotated[Service, Depends(current_service)]
+
+async def _served(request: Request) -> Service:
+    # Awaited, because the framework would call what is not in a thread of its own, for every request.
+    return current_service(request)
+
+
+Served = Annotated[Service, Depends(_served)]
 """The service."""
 
 IdempotencyKey = Annotated[
