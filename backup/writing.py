@@ -1,5 +1,6 @@
 """A catalogue into a folder: the tables file by file, then the manifest."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Final
 from ..errors import BackupError
 from ..schemas.collections import SCHEMA_VERSION
 from ..store import Store
-from ..store.copying import STATE, CatalogReader, Row, Table, changed_meanwhile
+from ..store.copying import STATE, VERSIONS, CatalogReader, Row, Table, changed_meanwhile
 from .columns import schema_of, to_table
 from .manifest import LEFT_OUT, FileEntry, Manifest, SpaceEntry, TableEntry, digest_of, file_path
 
@@ -49,7 +50,8 @@ def back_up(
     except BaseException as error:  # also Ctrl-C: nothing is left that another attempt would stumble over
         _clear(target)
         if made:
-            target.rmdir()
+            with contextlib.suppress(OSError):  # somebody else put something there
+                target.rmdir()
         if isinstance(error, OSError):
             message = f"the backup {target} cannot be written: {error.strerror or error}"
             raise BackupError(message, hint="Nothing is left of it; free some space or name another folder.") from error
@@ -149,7 +151,7 @@ def _claim(folder: Path) -> bool:
 
 def _clear(folder: Path) -> None:
     """Remove what this backup has written into a folder that was empty."""
-    for name in (STATE, "spaces"):
+    for name in (STATE, VERSIONS, "spaces"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for path in folder.glob("manifest.json*"):
         path.unlink(missing_ok=True)
