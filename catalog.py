@@ -487,7 +487,8 @@ class Catalog:
             NearclassError: There is neither an item nor a label.
         """
         outcome = self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
-        self._moves.steady(outcome.space)
+        if self._spaces.named(outcome.space).kind == "text":  # the one of pictures does not move
+            self._moves.steady(outcome.space)
         return outcome
 
     @property

@@ -125,6 +125,8 @@ def search(
             if type(error) is StoreError:  # The engine answered, and Lite's answer to this has no text.
                 _check_dim(session, name, vectors.shape[1])
             raise
+    if not any(found):  # rows that a server has no index of yet are passed over, and nothing is said
+        _check_dim(session, name, vectors.shape[1])
     return found
 
 

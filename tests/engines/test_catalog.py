@@ -42,7 +42,7 @@ LABELLED = [
 ATTRIBUTES = ("brand=Acme", "brand=O'Neil", "price>=30", "brand=日本")
 ASKED = ["something to boil water", "read a novel on a screen", "shoes for the snow", "an aeroplane"]
 
-TIMES = {"at", "items_per_s", "seconds", "created_at"}
+TIMES = {"at", "items_per_s", "seconds", "created_at", "updated_at"}
 
 STEPS = (
     "made",

@@ -87,11 +87,11 @@ def cut_after(catalog, monkeypatch, chunks):
 
     real, calls = ItemWriter.write, []
 
-    def write(self, items, confirmed=None):
+    def write(self, items, confirmed=None, **options):
         if len(calls) == chunks:
             raise Cut
         calls.append(len(items))
-        return real(self, items, confirmed)
+        return real(self, items, confirmed, **options)
 
     monkeypatch.setattr(ItemWriter, "write", write)
     return calls

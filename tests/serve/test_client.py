@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 import uvicorn
@@ -25,6 +26,9 @@ def server(catalog):
     running = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
+    while not running.started:  # bound is not yet listening
+        assert thread.is_alive()
+        time.sleep(0.01)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}", key, app.state.service
     running.should_exit = True
     thread.join()
