@@ -21,7 +21,7 @@ demo: $(VENV)/.user
 	$(BIN)/nearclass demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow" -n 2 --dist loadfile

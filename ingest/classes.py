@@ -78,9 +78,10 @@ def sync(store: Store, state: State, place: SpaceCollections, taxonomy: Taxonomy
     elif todo:
         _write_described(store, place, taxonomy.revision, todo, stored, learned, encoder)
     for ids in _batches(gone, _CLASSES_AT_ONCE):
-        store.delete(place.classes, In("class_id", ids))
         if encoder is not None:  # pictures stay, because their files may be gone when the class comes back
             store.delete(place.evidence, All([In("class_id", ids), _NO_LABEL, _NO_PICTURE]))
+        # Last: as long as it is there, whoever finds this cut off knows that the evidence has to go.
+        store.delete(place.classes, In("class_id", ids))
     if todo or gone:
         store.flush(place.evidence, place.classes)
     # Not only after a change: the last one may have been cut off between the vectors and their thresholds.

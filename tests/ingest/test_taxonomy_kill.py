@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import taxonomy_script
 
+from nearclass import ClassSpec
+
 SCRIPT = Path(taxonomy_script.__file__)
 
 
@@ -97,3 +99,26 @@ def test_merges_and_imports_that_are_killed_are_whole_or_undone(tmp_path, states
 def test_many_kills_of_merges_and_imports_leave_nothing_mixed(tmp_path, states):
     ends = check_kills(tmp_path, states, 26, seed=5)
     assert any(said < done for said, done in ends)  # some were completed by the next open
+
+
+def test_evidence_of_a_class_that_goes_does_not_outlive_it(tmp_path, monkeypatch):
+    from nearclass.store import Store
+
+    class CutError(Exception):
+        pass
+
+    real = Store.delete
+
+    def delete(store, name, where):
+        if "_classes_" in name:  # the last thing that is written of a class that goes
+            raise CutError
+        return real(store, name, where)
+
+    with taxonomy_script.opened(tmp_path / "cut.db") as catalog:
+        catalog.import_classes([ClassSpec("a", "A"), ClassSpec("b", "B")])
+        monkeypatch.setattr(Store, "delete", delete)
+        with pytest.raises(CutError):
+            catalog.classes.retire("a")
+        monkeypatch.undo()
+    with taxonomy_script.opened(tmp_path / "cut.db") as catalog:
+        assert {class_id for class_id, *_ in contents(catalog)["evidence"]} == {"b"}
