@@ -92,13 +92,12 @@ def _rows(texts: tuple[str, ...], path: str | None, images: tuple[str, ...], giv
     return (Item(str(number), text=text, image=at, folder=folder) for number, (at, folder) in enumerate(pictures, 1))
 
 
-_EXPLAINED = ("rule", "fit")
 _TABLE = ("id", "decision", "class", "score", "margin")
 _CSV = ("id", "decision", "class_id", "path", "score", "confidence", "margin", "nearest", "truncated", "revision")
 
 
 def _row(answer: Assignment, output: str, *, explain: bool) -> Mapping[str, Any]:
-    row = {name: getattr(answer, name) for name in answer.__slots__ if explain or name not in _EXPLAINED}
+    row = answer.row(explain=explain)
     nearest = answer.candidates[0].path
     if output == "csv":
         row["nearest"] = nearest

@@ -203,3 +203,7 @@ class Assignment:
     revision: int
     rule: str
     fit: float
+
+    def row(self, *, explain: bool = False) -> dict[str, Any]:
+        """The answer as every way out writes it; the rule and the fit only where they are to explain it."""
+        return {name: getattr(self, name) for name in self.__slots__ if explain or name not in {"rule", "fit"}}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import MismatchError, NearclassError, StoreError
-from ...schemas.records import Assignment, ClassSpec, ClassState
+from ...schemas.records import ClassSpec, ClassState
 from ..change import Change
 from ..items import ItemWriter
 from ..lifecycle import LivingClasses
@@ -17,15 +17,13 @@ from ..taxonomy import read_classes
 from .applying import BROKE, Failure
 from .events import Event, EventKind
 
-__all__ = ["CatalogTarget", "answer_row"]
+__all__ = ["CatalogTarget"]
 
 _Row = Mapping[str, Any]
 _Results = list[_Row | Failure | None]
 
 _LOOK_AGAIN_S: Final = 60.0
 """Nothing is asked of the store before, unless this process knows that the classes have changed."""
-
-_LEFT_OUT: Final = frozenset({"rule", "fit"})
 
 
 class CatalogTarget:
@@ -112,7 +110,7 @@ class CatalogTarget:
         self._complete &= len(chosen) == len(given)
         self._dirty = True
         written = self._stored.rewrite([one for one in given if one.key in chosen], self._renewal.taxonomy)
-        return {one.key: answer_row(one.answer) for one in written if one.moved and one.answer is not None}
+        return {one.key: one.answer.row() for one in written if one.moved and one.answer is not None}
 
     def _begin(self) -> None:
         revision = self._classes.taxonomy.revision
@@ -134,7 +132,7 @@ class CatalogTarget:
         result = self._writer.write([event.item for event in events], answer_all=True)
         failed = {refusal.index: Failure(refusal.code, refusal.message) for refusal in result.refusals}
         answers = ((place, result.answers.get(event.id)) for place, event in enumerate(events))
-        return [failed.get(place) or (None if answer is None else answer_row(answer)) for place, answer in answers]
+        return [failed.get(place) or (None if answer is None else answer.row()) for place, answer in answers]
 
     def _delete(self, events: Sequence[Event]) -> _Results:
         self._dirty = True
@@ -160,11 +158,6 @@ class CatalogTarget:
             if spec is not None and spec.state is ClassState.ACTIVE:
                 self._classes.retire(event.id)
         return [None] * len(events)
-
-
-def answer_row(answer: Assignment) -> dict[str, Any]:
-    """An answer as ``nearclass assign`` writes it."""
-    return {name: getattr(answer, name) for name in answer.__slots__ if name not in _LEFT_OUT}
 
 
 def _apart(events: Sequence[Event], store: Callable[[Sequence[Event]], _Results]) -> _Results:

@@ -1,8 +1,8 @@
 """POST /v1/assign and /v1/search: questions; nothing is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import File, Form, UploadFile
 
@@ -21,14 +21,6 @@ from .rows import AnswersRow, FoundPage
 __all__ = ["routes"]
 
 routes = router("questions")
-
-_EXPLAINED: Final = ("rule", "fit")
-_BRIEF: Final = tuple(name for name in Assignment.__slots__ if name not in _EXPLAINED)
-
-
-def assignment_row(answer: Assignment, *, explain: bool) -> Mapping[str, Any]:
-    """An answer as the command prints it."""
-    return {name: getattr(answer, name) for name in (Assignment.__slots__ if explain else _BRIEF)}
 
 
 @routes.post("/assign", response_model=AnswersRow, responses=problems(409))
@@ -81,7 +73,7 @@ async def search(body: SearchBody, service: Served, _: Reader) -> Json:
 async def _answered(service: Service, items: Sequence[Item], k: int, *, explain: bool) -> dict[str, list[Any]]:
     question = Question(tuple(items), k)
     answers = await service.answers.submit(question, len(items), service.options.request_timeout_s)
-    rows = [assignment_row(one, explain=explain) for one in answers if isinstance(one, Assignment)]
+    rows = [one.row(explain=explain) for one in answers if isinstance(one, Assignment)]
     errors: list[dict[str, Any]] = [
         {"index": index, "id": items[index].id, "code": one.code, "message": one.message}
         for index, one in enumerate(answers)
