@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .encoding import CatalogEncoder
 from .errors import NearclassError, PictureError, UsageError
 from .imaging import CatalogImages
+from .ingest.intake import CHUNK_ROWS
 from .ingest.rejects import refused
-from .ingest.run import CHUNK_ROWS
 from .ingest.sources import BadRow
 from .ingest.sources.address import is_address
 from .query.fuse import Half

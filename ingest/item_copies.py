@@ -16,8 +16,8 @@ from ..schemas.spaces import Space
 from ..schemas.text import content_hash
 from ..store import Store
 from ..store.spaces import SpaceCollections
+from .intake import CHUNK_ROWS
 from .item_rows import stored_text
-from .run import CHUNK_ROWS
 
 __all__ = ["UNANSWERED", "Copied", "ItemCopier", "OnRows", "copy_labels"]
 

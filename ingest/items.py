@@ -2,38 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from ..encoders.base import Encoder
-from ..errors import PictureError
 from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.collections import key_of
-from ..schemas.records import Assignment, Item, Role
+from ..schemas.records import Assignment, Item
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
-from .item_rows import ItemRows, decision_fields, half, row_of, stored_text
-from .pending import ChunkResult, Pending, Refusal, prepare
+from .item_rows import ItemRows, decision_fields, row_of, stored_text
+from .making import Answering, ItemMaker, Looking
+from .pending import ChunkResult, Pending, Refusal
 from .renewal import stays
 
-if TYPE_CHECKING:
-    from ..encoders.image import ImageEncoder
-    from ..pictures.load import PictureLoader
-
-__all__ = ["ChunkResult", "ItemWriter", "Looking", "Refusal", "decision_fields"]
-
-
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """What turns pictures into vectors; whoever made the loader closes it."""
-
-    encoder: "ImageEncoder"
-    loader: "PictureLoader"
+__all__ = ["ChunkResult", "ItemWriter", "Looking", "Refusal", "answer", "decision_fields"]
 
 
 class ItemWriter:
@@ -60,9 +43,8 @@ class ItemWriter:
             now_ms: The clock, in milliseconds since 1970.
         """
         self._live = live
-        self._encoder = encoder
         self._pair = pair if pair is not None and pair.image is not None else None
-        self._looking = looking
+        self._maker = ItemMaker(live.place.space, encoder, looking if self._pair else None)
         self._now_ms = now_ms
         self._rows = ItemRows(store, live.place)
         self._answered = live.answered
@@ -87,18 +69,48 @@ class ItemWriter:
             answer_all: Whether items that are stored already are answered anew too, so that there is an answer of each.
         """
         result = ChunkResult()
-        space = self._live.place.space
-        looks = self._looking is not None and self._pictures is not None
-        pending = prepare(items, confirmed or [""] * len(items), space, result, pictures=looks)
-        keys = [one.key for one in pending]
-        old = self._rows.stored(keys)
-        seen = self._pictures.stored(keys) if self._pictures else {}
-        pending = self._look(pending, seen, result)
+        pending = self._maker.prepare(items, confirmed, result)
+        seen = self._seen(pending)
+        known = {key: row["content_hash"] for key, row in seen.items()}
+        return self._put(self._maker.look(pending, known, result), seen, result, answer_all=answer_all)
+
+    def put(self, pending: Sequence[Pending]) -> ChunkResult:
+        """Store items that were made elsewhere, with the vectors and answers that they bring, as ``write`` would.
+
+        What they do not bring is made here. An answer that was given under another revision of the taxonomy does not
+        count.
+
+        Args:
+            pending: The items of a chunk, at most one of each id.
+        """
+        result, seen = ChunkResult(), self._seen(pending)
+        known = {key: row["content_hash"] for key, row in seen.items()}
+        # Its picture was stored when it was made, and is not any more.
+        blind = [one for one in pending if one.digest and one.picture is None and known.get(one.key) != one.digest]
+        lost = {one.key for one in blind} - {one.key for one in self._maker.look(blind, {}, result)}
+        return self._put([one for one in pending if one.key not in lost], seen, result)
+
+    def _seen(self, pending: Sequence[Pending]) -> dict[str, dict[str, Any]]:
+        """What is stored of the pictures of items."""
+        return self._pictures.stored([one.key for one in pending]) if self._pictures else {}
+
+    def _put(
+        self,
+        pending: list[Pending],
+        seen: dict[str, dict[str, Any]],
+        result: ChunkResult,
+        *,
+        answer_all: bool = False,
+    ) -> ChunkResult:
+        old = self._rows.stored([one.key for one in pending])
         revision = self._live.assigner().taxonomy.revision
         fresh, stale = _sorted(pending, old, seen, None if answer_all else revision, result)
         stale = stale if stale and (answer_all or self._answered.revision() < revision) else []
         result.reassigned = len(stale)
-        self._embed([one for one in fresh if one.content_hash and one.vector is None], old, result)
+        todo = [one for one in fresh if one.content_hash and one.vector is None]
+        self._maker.embed(
+            [one for one in todo if one.key not in old or old[one.key]["content_hash"] != one.content_hash], result
+        )
         self._recall(fresh)
         result.answers = self._write(fresh, old, seen)
         again = [one.key for one in stale]
@@ -160,51 +172,21 @@ class ItemWriter:
         """One row of each item that is there, its answer now, and what that is given under."""
         rows = [texts.get(key) or pictures[key] for key in keys if key in texts or key in pictures]
         there = [row["key"] for row in rows]
-        answers, taxonomy = self._answers(
+        answering = Answering.of(self._live, self._pair)
+        answers = answering.answers(
             [row["item_id"] for row in rows],
             [texts[key]["vector"] if key in texts else None for key in there],
             [pictures[key]["vector"] if key in pictures else None for key in there],
             [bool(row["truncated"]) for row in rows],
             [stored_text(row) for row in rows],
         )
-        return rows, answers, taxonomy
+        return rows, answers, answering.taxonomy
 
     def flush(self) -> None:
         """Return when everything written so far is durable."""
         self._rows.flush()
         if self._pictures is not None:
             self._pictures.flush()
-
-    def _look(self, pending: list[Pending], seen: dict[str, dict[str, Any]], result: ChunkResult) -> list[Pending]:
-        """Digests of the pictures, and vectors of those that are not stored; the items that can be stored."""
-        pictured = [one for one in pending if one.pictured]
-        if self._looking is None or not pictured:
-            return pending
-        from ..pictures.load import PictureSource  # noqa: PLC0415 - slow to import
-        from .looking import look  # noqa: PLC0415
-
-        sources = [PictureSource(one.item.image or "", Path(one.item.folder or ".")) for one in pictured]
-        known = [seen[one.key]["content_hash"] if one.key in seen else "" for one in pictured]
-        looked = look(self._looking.loader, self._looking.encoder, sources, known)
-        refused: set[int] = set()
-        for one, found in zip(pictured, looked, strict=True):
-            if isinstance(found, PictureError):
-                refused.add(one.index)
-                result.refusals.append(Refusal(one.index, found.code, found.message))
-                continue
-            one.digest, one.picture = found.digest, found.vector
-            result.pictures += found.vector is not None
-        return [one for one in pending if one.index not in refused]
-
-    def _embed(self, todo: Sequence[Pending], old: dict[str, dict[str, Any]], result: ChunkResult) -> None:
-        todo = [one for one in todo if one.key not in old or old[one.key]["content_hash"] != one.content_hash]
-        if self._encoder is None or not todo:
-            return
-        encoded = self._encoder.encode([one.text for one in todo], Role.ITEM)
-        for one, vector, truncated in zip(todo, encoded.vectors, encoded.truncated.tolist(), strict=True):
-            one.vector, one.truncated = vector, truncated
-        result.embedded = len(todo)
-        result.truncated = int(encoded.truncated.sum())
 
     def _recall(self, pending: Sequence[Pending]) -> None:
         """Stored vectors of what was not embedded anew."""
@@ -224,17 +206,10 @@ class ItemWriter:
         """Answer and write items; the answers by id, none where there is no class."""
         if not pending:
             return {}
-        answers, taxonomy = self._answers(
-            [one.item.id for one in pending],
-            [one.vector for one in pending],
-            [one.picture for one in pending],
-            [one.truncated for one in pending],
-            [one.text for one in pending],
-        )
+        answering = Answering.of(self._live, self._pair)
+        answers = answer(pending, answering)
         now = self._now_ms()
-        decided = [
-            (one, decision_fields(answer, taxonomy.revision)) for one, answer in zip(pending, answers, strict=True)
-        ]
+        decided = [(one, one.answer or {}) for one in pending]
         self._rows.upsert(
             [
                 {**row_of(one, one.vector, one.content_hash, now), **fields}
@@ -254,32 +229,21 @@ class ItemWriter:
             self._pictures.delete([one.key for one in pending if one.picture is None and one.key in seen])
         return {answer.id: answer for answer in answers if answer is not None}
 
-    def _answers(
-        self,
-        ids: Sequence[str],
-        vectors: Sequence[NDArray[np.float32] | None],
-        pictures: Sequence[NDArray[np.float32] | None],
-        truncated: Sequence[bool],
-        texts: Sequence[str],
-    ) -> tuple[Sequence[Assignment | None], Taxonomy]:
-        """Answers of items by the vectors there are, None where there is no class, and what they were given under."""
-        assigner = self._live.assigner()
-        if not assigner.answerable or not ids:
-            return [None] * len(ids), assigner.taxonomy
-        if self._pair is None:
-            words = texts if self._live.place.space.kind == "text" else None
-            given = np.stack([vector for vector in vectors if vector is not None])
-            return assigner.assign(ids, given, truncated, texts=words, explain=False), assigner.taxonomy
-        said = [row for row, vector in enumerate(vectors) if vector is not None]
-        shown = [row for row, vector in enumerate(pictures) if vector is not None]
-        text = half(
-            said,
-            [vector for vector in vectors if vector is not None],
-            [truncated[row] for row in said],
-            [texts[row] for row in said],
-        )
-        image = half(shown, [vector for vector in pictures if vector is not None], [False] * len(shown), None)
-        return self._pair.assigner().assign(ids, text, image), assigner.taxonomy
+
+def answer(pending: Sequence[Pending], answering: Answering) -> Sequence[Assignment | None]:
+    """Give items their answers, unless they bring one of this revision; the answers that were given."""
+    revision = answering.taxonomy.revision
+    todo = [one for one in pending if one.answer is None or one.answer["revision"] != revision]
+    given = answering.answers(
+        [one.item.id for one in todo],
+        [one.vector for one in todo],
+        [one.picture for one in todo],
+        [one.truncated for one in todo],
+        [one.text for one in todo],
+    )
+    for one, found in zip(todo, given, strict=True):
+        one.answer = decision_fields(found, revision)
+    return given
 
 
 def _sorted(

@@ -1,7 +1,8 @@
 """Items on their way to the store: checked, hashed, and what becomes of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import orjson
@@ -69,6 +70,8 @@ class Pending:
         truncated: Whether the text was cut.
         digest: Of the picture, once it has been looked at.
         picture: Vector of the picture, shape (dim,).
+        answer: The fields that a stored item has its answer in, once there is one; their ``revision`` is what it was
+            given under.
     """
 
     index: int
@@ -83,6 +86,7 @@ class Pending:
     truncated: bool = False
     digest: str = ""
     picture: NDArray[np.float32] | None = None
+    answer: Mapping[str, Any] | None = None
 
 
 def prepare(

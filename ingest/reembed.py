@@ -29,9 +29,10 @@ from ..store.spaces import SpaceCollections
 from ..store.state import State
 from .answering import answer_stored
 from .classes import sync
+from .intake import CHUNK_ROWS
 from .item_copies import Copied, ItemCopier, OnRows, copy_labels
 from .item_rows import stored_text
-from .run import CHUNK_ROWS, copy_mappings
+from .run import copy_mappings
 from .space_learning import Outcome, SpaceLearning
 
 __all__ = ["Pace", "SpaceFilling"]

@@ -16,7 +16,7 @@ from ..schemas.records import Assignment, Candidate, Evidence
 from ..schemas.rules import Rules
 from ..schemas.taxonomy import Taxonomy
 from .decide import CalibratedDecider, Verdict, decide
-from .explain import EvidenceReader
+from .explain import EvidenceReader, NoEvidence
 from .search import ClassSearch
 
 __all__ = ["STALE_SPARE", "Assigner", "Judgement"]
@@ -72,7 +72,7 @@ class Assigner:
     answerable: frozenset[str]
     search: ClassSearch
     rules: Rules
-    evidence: EvidenceReader
+    evidence: EvidenceReader | NoEvidence
     calibration: Calibration | None = None
     landmarks: Landmarks | None = None
     temperature: float = TEMPERATURE

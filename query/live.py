@@ -1,6 +1,7 @@
 """The read side of one space, kept as fresh as the taxonomy."""
 
 import threading
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..store.spaces import SpaceCollections
 from ..store.state import State
 from ..store.taxonomy import TaxonomyStore
 from .assign import Assigner
-from .explain import EvidenceReader
+from .explain import EvidenceReader, NoEvidence
 from .lexical import LexicalIndex, LexicalReader
 from .search import ClassSearch, MilvusSearch, MirrorSearch
 
@@ -83,6 +84,14 @@ class LiveSpace:
             if self._assigner is None or self._assigner.taxonomy is not taxonomy:
                 self._assigner = self._build(taxonomy)
             return self._assigner
+
+    def portable(self) -> Assigner:
+        """The same for a process that has no store: it searches exactly, and explains nothing."""
+        made = self.assigner()
+        search = made.search
+        if not isinstance(search, MirrorSearch):
+            search = self._mirror(self._lexical.read(made.taxonomy) if self._lexical else None)
+        return replace(made, search=search, evidence=NoEvidence())
 
     def _build(self, taxonomy: Taxonomy) -> Assigner:
         document = self._state.get(_RULES, self.place.space.name)

@@ -33,6 +33,12 @@ class LivePair:
                 self._made = FusedAssigner(text, image, fusion)
             return self._made
 
+    def portable(self) -> FusedAssigner:
+        """The same for a process that has no store, see ``LiveSpace.portable``."""
+        text = None if self.text is None else self.text.portable()
+        image = None if self.image is None else self.image.portable()
+        return FusedAssigner(text, image, self.assigner().fusion)
+
     def beside(self, image: LiveSpace | None) -> "LivePair":
         """The same text space beside another image space."""
         return LivePair(self._state, self.text, image)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from nearclass import Catalog, Item, Settings
 from nearclass.errors import PictureError, UsageError
+from nearclass.ingest.intake import CHUNK_ROWS
 from nearclass.ingest.labelled import Labelled, mapped_items
-from nearclass.ingest.run import CHUNK_ROWS
 from nearclass.ingest.sources import BadRow, open_sources
 
 COLOURS = {"red.png": (200, 30, 30), "green.png": (20, 180, 60), "blue.png": (30, 40, 210)}

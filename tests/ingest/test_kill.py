@@ -22,8 +22,8 @@ SPACE = "resnet"
 CHILD = """
 import sys
 from nearclass import Catalog, Settings
-from nearclass.ingest import run
-run.CHUNK_ROWS, run._CHECKPOINT_ROWS = 50, 300
+from nearclass.ingest import intake, run
+intake.CHUNK_ROWS, run._CHECKPOINT_ROWS = 50, 300
 with Catalog.open(settings=Settings(uri=sys.argv[1])) as catalog:
     print("open", flush=True)
     counts = catalog.ingest([sys.argv[2]], space=sys.argv[3] or None, rejects=sys.argv[4])

@@ -429,8 +429,8 @@ def test_a_label_whose_picture_cannot_be_used_is_handed_back_or_an_error(made, p
 CHILD = """
 import sys
 from nearclass import Catalog, Settings
-from nearclass.ingest import run
-run.CHUNK_ROWS, run._CHECKPOINT_ROWS = 40, 120
+from nearclass.ingest import intake, run
+intake.CHUNK_ROWS, run._CHECKPOINT_ROWS = 40, 120
 settings = Settings(uri=sys.argv[1], image_encoder=sys.argv[2], precision="float32", offline=True)
 with Catalog.open(settings=settings) as catalog:
     print("open", flush=True)

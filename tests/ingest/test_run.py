@@ -5,6 +5,7 @@ import json
 import pytest
 
 from nearclass.errors import NearclassError
+from nearclass.ingest import intake
 from nearclass.ingest import run as run_module
 
 TITLES = [
@@ -77,7 +78,7 @@ class Cut(Exception):
 
 @pytest.fixture
 def short_checkpoints(monkeypatch):
-    monkeypatch.setattr(run_module, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(intake, "CHUNK_ROWS", 10)
     monkeypatch.setattr(run_module, "_CHECKPOINT_ROWS", 20)
 
 
