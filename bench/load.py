@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 HEAD_END = b"\r\n\r\n"
+LENGTH = b"\r\ncontent-length:"
 
 
 @dataclass
@@ -40,32 +41,57 @@ def request(path: str, body: object, port: int) -> bytes:
     return head.encode() + b"\r\n" + data
 
 
-class Connection:
-    """One connection that is kept open."""
+class Connection(asyncio.Protocol):
+    """One connection that is kept open, for one request at a time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._read = self._head = b""
+        self._body = self._whole = 0
 
     async def send(self, data: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._streams
-        writer.write(data)
-        head = await reader.readuntil(HEAD_END)
-        lines = head.lower().split(b"\r\n")
-        length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
-        body = await reader.readexactly(length)
-        if b"connection: close" in lines:
-            await self.close()
-        return int(head[9:12]), body
+        """Status and body of the answer.
 
-    async def close(self) -> None:
+        Raises:
+            OSError: The other side cannot be reached, or closed the connection before it answered.
+        """
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            self._transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        self._answer, self._read, self._whole = loop.create_future(), b"", 0
+        self._transport.write(data)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        """Part of an answer."""
+        self._read += data
+        if not self._whole:
+            end = self._read.find(HEAD_END)
+            if end < 0:
+                return
+            self._head = self._read[: end + 2].lower()
+            at = self._head.index(LENGTH) + len(LENGTH)
+            self._body = end + len(HEAD_END)
+            self._whole = self._body + int(self._head[at : self._head.index(b"\r", at)])
+        if len(self._read) >= self._whole and self._answer is not None:
+            if b"\r\nconnection: close" in self._head:
+                self.close()
+            if not self._answer.done():
+                self._answer.set_result((int(self._head[9:12]), self._read[self._body :]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other side has ended it."""
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("closed before the answer"))
+
+    def close(self) -> None:
         """End it."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
 
 
 async def closed_loop(port: int, requests: Sequence[bytes], clients: int, seconds: float) -> Load:
@@ -78,7 +104,7 @@ async def closed_loop(port: int, requests: Sequence[bytes], clients: int, second
         while time.perf_counter() < until:
             await _one(connection, requests[at % len(requests)], load)
             at += clients
-        await connection.close()
+        connection.close()
 
     started = time.perf_counter()
     await asyncio.gather(*(client(number) for number in range(clients)))
@@ -117,7 +143,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     await asyncio.gather(*tasks)
     del load.seconds[answered:]  # what came after the end does not count into the rate
     for connection in free:
-        await connection.close()
+        connection.close()
     return load
 
 
@@ -132,7 +158,7 @@ async def writers(
         while True:
             try:
                 status, _ = await connection.send(make(number, at))
-            except (OSError, asyncio.IncompleteReadError):
+            except OSError:
                 return
             if status != 200:
                 return
@@ -150,8 +176,8 @@ async def _one(connection: Connection, data: bytes, load: Load) -> None:
     started = time.perf_counter()
     try:
         status, _ = await connection.send(data)
-    except (OSError, asyncio.IncompleteReadError):
-        await connection.close()
+    except OSError:
+        connection.close()
         load.statuses[0] += 1
         return
     load.statuses[status] += 1

@@ -16,6 +16,7 @@ from . import batching, precision
 from .base import Encoded
 from .brief import BriefEncoder, brief_encoder, brief_tokenizer, is_brief
 from .fingerprint import TextModel
+from .packed import PackedBert, packed_bert
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,6 +31,8 @@ _CHARS_PER_TOKEN: Final = 32
 few tokens: without the cut a text of a megabyte costs seconds."""
 
 _GPU_TOKENS_PER_BATCH: Final = 32_768
+_SAME: Final = 1e-4
+"""Most that a number of a unit vector may differ between two ways of computing it for the two to be the same."""
 
 
 class TextEncoder:
@@ -131,6 +134,9 @@ class _Loaded:
         on_cpu = device == "cpu"
         self._tokens_per_batch = batching.TOKENS_PER_BATCH if on_cpu else _GPU_TOKENS_PER_BATCH
         self._tokens_per_call = batching.TOKENS_PER_CALL if on_cpu else None
+        self._packed: PackedBert | None = None
+        if on_cpu:
+            self._packed = self._checked(packed_bert(self._transformer, model))
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
         self.bfloat16 = bfloat16
@@ -140,9 +146,23 @@ class _Loaded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
-        for batch in batching.by_length(lengths, self._tokens_per_batch, self._tokens_per_call):
-            vectors[batch] = self._forward([ids[index] for index in batch], lengths[batch[-1]])
+        packed = None if self.bfloat16 else self._packed
+        for batch in batching.by_length(lengths, self._tokens_per_batch, None if packed else self._tokens_per_call):
+            tokens = [ids[index] for index in batch]
+            vectors[batch] = packed.vectors(tokens) if packed else self._forward(tokens, lengths[batch[-1]])
         return Encoded(_unit(vectors), truncated)
+
+    def _checked(self, packed: PackedBert | None) -> PackedBert | None:
+        """The way without padding, if it gives the vectors that the model gives."""
+        if packed is None:
+            return None
+        usual = self.probe(bfloat16=False)
+        self._packed = packed
+        furthest = float(np.abs(self.probe(bfloat16=False) - usual).max())
+        if furthest > _SAME:
+            _log.warning("packed tokens give vectors that differ by %.2g; texts are padded instead", furthest)
+            return None
+        return packed
 
     def _forward(self, ids: list[list[int]], longest: int) -> NDArray[np.float32]:
         import torch  # noqa: PLC0415 - slow to import

@@ -31,7 +31,7 @@ class _Entry(Generic[_Work, _Done]):
 class Batcher(Generic[_Work, _Done]):
     """Collects the work of concurrent requests and does it in one thread, in the order it came.
 
-    While a batch is being done the next one collects, so batches grow with the load and a single request never waits.
+    While a batch is being done the next one collects, so batches grow with the load, and nothing waits for a timer.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class Batcher(Generic[_Work, _Done]):
         name: str,
         most: int,
         most_waiting: int,
-        wait_s: float = 0.0,
     ) -> None:
         """Collect for ``handle``.
 
@@ -50,12 +49,10 @@ class Batcher(Generic[_Work, _Done]):
             name: Of the thread.
             most: Size of a batch, in items; a larger piece of work is a batch alone.
             most_waiting: Items that may wait.
-            wait_s: How long a batch that is not full waits for more, once there is more than one request.
         """
         self._handle = handle
         self._most = most
         self._most_waiting = most_waiting
-        self._wait_s = wait_s
         self._queue: asyncio.Queue[_Entry[_Work, _Done] | None] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._task: asyncio.Task[None] | None = None
@@ -96,10 +93,9 @@ class Batcher(Generic[_Work, _Done]):
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        busy, ended = False, False
+        ended = False
         while not ended:
-            batch, ended = await self._collect(busy=busy)
-            busy = len(batch) > 1
+            batch, ended = await self._collect()
             batch = [one for one in batch if self._in_time(one)]
             if not batch:
                 continue
@@ -111,26 +107,15 @@ class Batcher(Generic[_Work, _Done]):
             for entry, result in pairs:
                 _settle(entry, result)
 
-    async def _collect(self, *, busy: bool) -> tuple[list[_Entry[_Work, _Done]], bool]:
-        """The next batch, and whether it is the last."""
+    async def _collect(self) -> tuple[list[_Entry[_Work, _Done]], bool]:
+        """What waits, up to a batch, and whether it is the last."""
         first = self._left or await self._queue.get()
         self._left = None
         if first is _END:
             return [], True
         batch, size = [first], first.size
-        until = time.monotonic() + self._wait_s
-        while size < self._most:
-            entry: _Entry[_Work, _Done] | None
-            try:
-                entry = self._queue.get_nowait()
-            except asyncio.QueueEmpty:
-                left = until - time.monotonic()
-                if not busy or left <= 0:
-                    break
-                try:
-                    entry = await asyncio.wait_for(self._queue.get(), left)
-                except TimeoutError:
-                    break
+        while size < self._most and not self._queue.empty():
+            entry = self._queue.get_nowait()
             if entry is _END:
                 return batch, True
             if size + entry.size > self._most:

@@ -1,5 +1,6 @@
 """How a service is set up: where it listens, who may call it, and how much it takes."""
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,6 @@ class ServiceOptions:
         max_waiting_items: Items that may wait for the encoder, more are turned away. At 100 texts a second it is the
             work of some five seconds.
         batch_items: Items that are encoded at a time.
-        batch_wait_s: How long the encoder waits for more items while it is under load.
         threads: Threads for everything else that blocks.
         drain_s: Seconds that requests have to end after SIGTERM.
         picture_folder: Where uploaded pictures of stored items are kept; without it they are refused.
@@ -55,7 +55,6 @@ class ServiceOptions:
     max_requests: int = 512
     max_waiting_items: int = 512
     batch_items: int = 64
-    batch_wait_s: float = 0.002
     threads: int = 8
     drain_s: float = 30.0
     picture_folder: Path | None = None
@@ -71,6 +70,7 @@ class ServiceOptions:
             raise UsageError(message, hint="Leave --no-keys off and run `nearclass key add NAME`, or use 127.0.0.1.")
 
 
+@functools.lru_cache(64)  # asked for every request, about the same few names
 def is_loopback(host: str) -> bool:
     """Whether an address can be reached from this machine only.
 

@@ -77,7 +77,6 @@ class Service:
             name="answers",
             most=options.batch_items,
             most_waiting=options.max_waiting_items,
-            wait_s=options.batch_wait_s,
         )
         self.writes: Batcher[Write, Written] = Batcher(
             writing.write, name="writes", most=1024, most_waiting=options.max_waiting_items * 4
