@@ -1,6 +1,5 @@
 """The public face: a catalogue is one taxonomy, its items and its learnt state in one Milvus database."""
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +37,8 @@ from .learn.calibration_report import CalibrationReport
 from .learn.discover import MIN_SIZE
 from .learn.evaluate import Evaluation, Judged
 from .learn.lint import Finding
+from .live import LiveSpaces
 from .query.items import Found, ItemReader, item_filter
-from .query.live import LiveSpace
 from .query.pair import LivePair
 from .query.review import ReviewReader
 from .query.search_items import search_items
@@ -52,7 +51,7 @@ from .settings import Settings, load_settings
 from .store import Store
 from .store.draft import DraftStore
 from .store.opening import open_store
-from .store.spaces import SpaceCollections, Spaces
+from .store.spaces import Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
 from .tuning import TuningReport, tune
@@ -87,7 +86,6 @@ class Catalog:
         """Use an open store; most callers want ``Catalog.open``."""
         self.store = store
         self.settings = settings
-        self._lock = threading.RLock()
         self._state = State(store, settings.catalog)
         self._state.create()
         self._spaces = Spaces(self._state)
@@ -97,10 +95,17 @@ class Catalog:
         self._images = CatalogImages(settings, self._spaces, image_encoder)
         self._images.check()
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
-        self._live: dict[str, tuple[str, LiveSpace]] = {}
-        self._live_pair: LivePair | None = None
-        self._answers = Answers(self._encoders, self._images, self._live_space, self._pair)
-        self._judging = Judging(self._state, self._answers, self._live_space, self._pair)
+        self._live = LiveSpaces(
+            settings.catalog,
+            store,
+            self._state,
+            self._spaces,
+            self._encoders,
+            self._taxonomies,
+            class_search=settings.class_search,
+        )
+        self._answers = Answers(self._encoders, self._images, self._live.of, self._live.pair)
+        self._judging = Judging(self._state, self._answers, self._live.of, self._live.pair)
         self.classes = LivingClasses(
             settings.catalog,
             store,
@@ -112,7 +117,7 @@ class Catalog:
             settings.picture_roots,
             settings.author,
         )
-        self._moves = Moves(settings.catalog, store, self._spaces, self._encoders.of, self._beside)
+        self._moves = Moves(settings.catalog, store, self._spaces, self._encoders.of, self._live.beside)
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
             self._spaces.settle()
@@ -188,8 +193,8 @@ class Catalog:
 
     def items(self, space: str | None = None) -> Items:
         """The stored items, of the spaces of texts and pictures or of a named one."""
-        live = self._live_space(space)
-        pair = self._pair() if space is None else None
+        live = self._live.of(space)
+        pair = self._live.pair() if space is None else None
         pictures = pair.image.place.items if pair and pair.image else None
         reader = ItemReader(self.store, live.place.items, self.classes.taxonomy, pictures=pictures)
         moves = self._moves if space is None else None
@@ -255,7 +260,7 @@ class Catalog:
         rows = [part_row(part) if isinstance(part, str) else part for part in parts]
         change = self.classes.signed(by, message).split(split_id, rows, retire=retire)
         there = [one for one in change.added if one in change.taxonomy.assignable()]
-        return change, share_out(self.store, self._live_space(None), self._pair(), split_id, there)
+        return change, share_out(self.store, self._live.of(None), self._live.pair(), split_id, there)
 
     def ingest(
         self,
@@ -374,7 +379,7 @@ class Catalog:
         revision = self.classes.taxonomy.revision
         given = [space.name for space in self._spaces.every() if space.kind == "precomputed"]
         stale = Compare("revision", "<", revision)
-        behind = [name for name in (None, *given) if self._live_space(name).answered.revision() < revision]
+        behind = [name for name in (None, *given) if self._live.of(name).answered.revision() < revision]
         counts = {name: self.items(name).reader.count(stale) for name in behind}
         return {name: count for name, count in counts.items() if count}
 
@@ -465,10 +470,10 @@ class Catalog:
     @property
     def learning(self) -> Learning:
         """Versions of what was learnt: ``learn``, ``versions``, ``use`` to go back."""
-        pair, images = self._pair(), self._images
+        pair, images = self._live.pair(), self._images
         encoder = images.current() if pair.image else None
         pictures = PictureLearning(pair.image, encoder, images.loader) if pair.image and encoder else None
-        live = pair.text or self._live_space(None)
+        live = pair.text or self._live.of(None)
         encoder_of_texts = self._encoders.of(live.place.space)
         return Learning(self.store, self._state, live, encoder_of_texts, self.classes.finish, pictures)
 
@@ -503,8 +508,8 @@ class Catalog:
             self._images,
             self._taxonomies,
             self.classes,
-            self._live_space,
-            self._beside,
+            self._live.of,
+            self._live.beside,
         )
 
     def discover(
@@ -534,7 +539,7 @@ class Catalog:
     @property
     def review(self) -> ReviewReader:
         """Reads what people need who look at single items: their candidates, and what is near to them."""
-        return ReviewReader(self.store, self._pair(), self.classes.taxonomy)
+        return ReviewReader(self.store, self._live.pair(), self.classes.taxonomy)
 
     def picture(self, reference: str) -> "Image":
         """The picture of a stored item, by the reference that is stored with it."""
@@ -542,7 +547,7 @@ class Catalog:
 
     def lint(self, space: str | None = None) -> list[Finding]:
         """What may be wrong with the classes, by their texts and by where the stored items went."""
-        return lint_catalog(self.store, self._live_space(space).place, self.classes.taxonomy)
+        return lint_catalog(self.store, self._live.of(space).place, self.classes.taxonomy)
 
     def tune(
         self,
@@ -565,7 +570,7 @@ class Catalog:
             EncoderError: The encoder is no text model with files, or cannot be trained.
             EmptyTaxonomyError: There is no class.
         """
-        place = self._live_space(None).place
+        place = self._live.of(None).place
         items = stored_texts(self.store, place.items)
         given = (self._encoders.of(place.space), self.classes.taxonomy, list(labelled), folder, self.settings)
         return tune(*given, items=items, seed=seed, on_step=on_step)
@@ -579,7 +584,7 @@ class Catalog:
 
         Once something is learnt, they are not of unit length.
         """
-        place = self._live_space(space).place
+        place = self._live.of(space).place
         if self.store.resolve(place.classes) is None:
             return {}
         answerable = frozenset(self.classes.taxonomy.assignable())
@@ -613,7 +618,7 @@ class Catalog:
     ) -> ItemWriter | FollowingWriter:
         if space is None:
             self._encoders.chosen()  # remembered before the first item
-            return FollowingWriter(self._pair, lambda pair: self._text_writer(pair, looking), self._moves)
+            return FollowingWriter(self._live.pair, lambda pair: self._text_writer(pair, looking), self._moves)
         known = self._spaces.get(space)
         if known is None and streamed:
             message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"
@@ -622,43 +627,15 @@ class Catalog:
             )
         dim = known.dim if known else first_dim()
         self._spaces.register_given(space, dim)
-        return ItemWriter(self.store, self._live_space(space), None)
+        return ItemWriter(self.store, self._live.of(space), None)
 
     def _text_writer(self, pair: LivePair, looking: Looking | None) -> ItemWriter:
-        live = pair.text or self._live_space(None)
+        live = pair.text or self._live.of(None)
         return ItemWriter(self.store, live, self._encoders.of(live.place.space), pair=pair, looking=looking)
-
-    def _pair(self) -> LivePair:
-        """The text space and, where the catalogue has one by now, the image space."""
-        known = self._spaces.image_space()
-        text, image = self._live_space(None), None if known is None else self._live_space(known.name)
-        with self._lock:
-            made = self._live_pair
-            if made is None or made.text is not text or made.image is not image:
-                made = self._live_pair = LivePair(self._state, text, image)
-            return made
-
-    def _beside(self, space: Space) -> LivePair:
-        """A space of texts, serving or not, and the image space; read anew, for one whose vectors are changing."""
-        known = self._spaces.image_space()
-        return LivePair(self._state, self._read(space), None if known is None else self._live_space(known.name))
 
     def _discovery(self, space: str | None, by: str = "", message: str = "") -> Discovery:
         classes, stored = self.classes.signed(by, message), self.items(space).stored
-        return Discovery(self.store, self._state, self._live_space(space), classes, stored)
-
-    def _live_space(self, name: str | None) -> LiveSpace:
-        space, mark = self._encoders.serving() if name is None else (self._spaces.named(name), "")
-        with self._lock:
-            # After a switch of spaces nothing that was read before it counts.
-            if space.name not in self._live or (mark and self._live[space.name][0] != mark):
-                self._live[space.name] = (mark, self._read(space))
-            return self._live[space.name][1]
-
-    def _read(self, space: Space) -> LiveSpace:
-        place = SpaceCollections.of(self.settings.catalog, space)
-        search = self.settings.class_search
-        return LiveSpace(self.store, self._state, self._taxonomies, place, class_search=search)
+        return Discovery(self.store, self._state, self._live.of(space), classes, stored)
 
 
 def _first_dim(items: Iterable[Item | BadRow]) -> int | None:

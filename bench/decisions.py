@@ -91,7 +91,7 @@ def answer(folder: Path, most: int) -> Labelled:
         chosen = np.random.default_rng(0).permutation(len(every))[:most]
         rows = [every[index] for index in chosen]
         answers = catalog.assign([row.item for row in rows], k=CANDIDATES, explain=False)
-        rules = catalog._live_space(None).assigner().rules  # noqa: SLF001 - what answers are decided by
+        rules = catalog._live.of(None).assigner().rules  # noqa: SLF001 - what answers are decided by
         answerable = frozenset(taxonomy.assignable())
         return Labelled(folder.name, taxonomy, answerable, rules.novel_below, answered(rows, answers))
 

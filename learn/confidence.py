@@ -19,9 +19,15 @@ __all__ = ["Calibrated", "Scored", "calibration_error", "fit_curve", "fit_fits",
 KEPT_IN_SCOPE: Final = 0.95
 """Share of the items in scope that the threshold for novel items lets pass at least."""
 
-_STRENGTH: Final = 3.0
-"""Inverse strength of the L2 prior on the slopes of a curve. Expected calibration error on held-out rows after 500
-labels, mean over six catalogues: 0.028 with 3, 0.032 with 0.1, 0.027 to 0.029 with a prior on the identity instead."""
+_SLOPE_SPREAD: Final = 0.3
+"""Standard deviation of the normal prior on the mean of the two slopes of a curve, around 1: a mass says nearly what
+it is worth, once the temperature is fitted."""
+
+_TILT_SPREAD: Final = 0.8
+"""The same of the difference of the two slopes, around 0. Expected calibration error on held-out rows after 500 labels,
+mean and worst of six catalogues before and after learning, 30 draws of each: 0.0277 and 0.0309 with these two, 0.0288
+and 0.0319 with slopes drawn towards 0 instead, 0.0312 and 0.0472 with one slope for both. A prior on the shift too is
+better on some catalogues and costs others 0.01 and more."""
 
 _LEAST_SLOPE: Final = 1e-3
 """A curve rises at least this steeply, so that it keeps the order of the masses."""
@@ -168,28 +174,37 @@ def novel_threshold(fitting: NDArray[np.float64], in_scope: NDArray[np.bool_]) -
 
 
 def fit_curve(masses: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
-    """The curve from masses to the probability of being right.
+    """The most likely curve from masses to the probability of being right, under a prior near the identity.
 
-    A slope that would fall is left out, and targets are smoothed, so that it rises and stays below 1 whatever the
-    labels.
+    Slopes may not fall, and targets are smoothed, so that it rises and stays below 1 whatever the labels.
 
     Args:
         masses: Shape (n,), from 0 to 1.
         right: Shape (n,).
 
     Source:
-        Kull, Silva Filho and Flach, Beta calibration, 2017, algorithm 1; the targets are those of Platt,
+        Kull, Silva Filho and Flach, Beta calibration, 2017, section 4; the targets are those of Platt,
         Probabilistic outputs for support vector machines, 1999, formula (18).
     """
+    from scipy.optimize import minimize  # noqa: PLC0415 - only calibrating needs it
+
     inside = np.clip(masses, 1e-6, 1 - 1e-6)
-    features = np.stack([np.log(inside), -np.log1p(-inside)], axis=1)
-    slopes, shift = _logistic_regression(features, right, strength=_STRENGTH)
-    if (slopes < 0).any():
-        kept = int(slopes[0] < 0)
-        one, shift = _logistic_regression(features[:, kept : kept + 1], right, strength=_STRENGTH)
-        slopes = np.zeros(2)
-        slopes[kept] = max(float(one[0]), _LEAST_SLOPE)
-    return Curve(float(slopes[0]), float(slopes[1]), shift)
+    features = np.stack([np.log(inside), -np.log1p(-inside), np.ones_like(inside)], axis=1)
+    target = _smoothed(right)
+
+    def loss(curve: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        low, high, _ = curve
+        logits = features @ curve
+        off, tilt = (low + high) / 2 - 1, low - high
+        prior = 0.5 * ((off / _SLOPE_SPREAD) ** 2 + (tilt / _TILT_SPREAD) ** 2)
+        pull, turn = off / _SLOPE_SPREAD**2 / 2, tilt / _TILT_SPREAD**2
+        slope = features.T @ (0.5 * (1 + np.tanh(0.5 * logits)) - target)
+        slope += np.asarray([pull + turn, pull - turn, 0.0])
+        return float((np.logaddexp(0, logits) - target * logits).sum() + prior), slope
+
+    bounds = [(_LEAST_SLOPE, None), (0.0, None), (None, None)]
+    found = minimize(loss, np.asarray([1.0, 1.0, 0.0]), jac=True, bounds=bounds, method="L-BFGS-B")
+    return Curve(*map(float, found.x))
 
 
 def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
@@ -212,9 +227,14 @@ def _logistic_regression(
     """Slopes and shift of a logistic regression on smoothed targets; ``strength`` is the inverse of the prior's."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only calibrating needs it
 
-    ones = int(positive.sum())
-    target = np.where(positive, (ones + 1) / (ones + 2), 1 / (len(positive) - ones + 2))
+    target = _smoothed(positive)
     model: Any = LogisticRegression(C=strength, max_iter=1000)
     labels = np.repeat([1, 0], len(features))
     model.fit(np.concatenate([features, features]), labels, sample_weight=np.concatenate([target, 1 - target]))
     return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
+
+
+def _smoothed(positive: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Targets a little away from 0 and 1, shape (n,): Platt 1999, formula (18)."""
+    ones = int(positive.sum())
+    return np.where(positive, (ones + 1) / (ones + 2), 1 / (len(positive) - ones + 2))

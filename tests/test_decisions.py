@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 
 ROWS = 10_000
 SPLITS = 10
+DRAWS = 30
+"""Draws of 500 labels; the mean error of ten draws moves by 0.003 with the draws alone."""
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +66,14 @@ def precision_of(taxonomy, rows, verdicts, decision):
 def test_confidences_are_honest_after_500_labels(requests):
     taxonomy, rows = requests
     errors = []
-    for seed in range(SPLITS):
+    for seed in range(DRAWS):
         fit, rest = split(rows, 500, seed)
         made = calibrate(fit, taxonomy, taxonomy.assignable(), precision=0.7, novel_below=0.0).calibration
         confidences = [verdict.confidences[0] for verdict in decided(taxonomy, made, rest)]
         errors.append(expected_calibration_error(confidences, [row.class_ids[0] in row.truth for row in rest]))
+    print(f"expected calibration error: mean {np.mean(errors):.4f}, worst {np.max(errors):.4f}")
     assert np.mean(errors) <= 0.03
-    assert np.max(errors) <= 0.06
+    assert np.quantile(errors, 0.9) <= 0.05
 
 
 def test_a_precision_of_95_percent_is_kept_by_assigned_items_and_ancestors_in_nine_of_ten_splits(requests):

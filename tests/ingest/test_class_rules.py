@@ -16,11 +16,11 @@ def test_everyday_statements_are_encoded_once_and_a_change_without_a_text_needs_
     assert "Narrow boats." in encoded
     assert not set(BACKGROUND) & set(encoded)  # kept since the classes were imported
     encoded.clear()
-    before = catalog._live_space(None).assigner().rules
+    before = catalog._live.of(None).assigner().rules
     catalog.classes.retire("kayaks")
     catalog.classes.retire("garden")
     assert encoded == []
-    assert catalog._live_space(None).assigner().rules != before
+    assert catalog._live.of(None).assigner().rules != before
 
 
 def test_as_many_pictures_are_drawn_as_are_kept():

@@ -53,7 +53,7 @@ def ingest(database, source, space, *, kill_after=None):
 def contents(database, space):
     """Every stored item without the times; vectors rounded where threads may add up in another order."""
     with Catalog.open(settings=Settings(uri=str(database))) as catalog:
-        place = catalog._live_space(space or None).place
+        place = catalog._live.of(space or None).place
         fields = ("key", "vector", *(set(items_spec(1).field_names) - {"updated_at"}))
         rows = [row for page in catalog.store.scan(place.items, fields=fields) for row in page]
         assert catalog.store.count(place.items) == len(rows)

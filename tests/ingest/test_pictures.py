@@ -243,7 +243,7 @@ def test_an_item_has_a_row_in_the_space_of_each_thing_it_has_with_one_answer(mad
     ])  # fmt: skip
     assert (counts.ok, counts.embedded, counts.pictures) == (3, 2, 2)
     fields = tuple(set(items_spec(1).field_names) - {"content_hash"})
-    texts = {row["item_id"]: row for row in rows(made, made._live_space(None).place.items, *fields)}
+    texts = {row["item_id"]: row for row in rows(made, made._live.of(None).place.items, *fields)}
     pictures = {row["item_id"]: row for row in rows(made, place(made).items, *fields)}
     assert (set(texts), set(pictures)) == ({"both", "words"}, {"both", "photo"})
     assert {**texts["both"], "key": ""} == {**pictures["both"], "key": ""}
@@ -294,7 +294,7 @@ def test_an_item_that_loses_its_picture_or_its_text_loses_that_row_and_keeps_wha
     made.items().confirm(["1", "2"], "boots")
     counts = made.ingest([Item("1", title="steel kettle"), Item("2", image="blue.png")])
     assert (counts.ok, counts.embedded, counts.pictures) == (2, 0, 0)
-    texts = rows(made, made._live_space(None).place.items, "item_id", "confirmed_class")
+    texts = rows(made, made._live.of(None).place.items, "item_id", "confirmed_class")
     pictures = rows(made, place(made).items, "item_id", "confirmed_class")
     assert ([row["item_id"] for row in texts], [row["item_id"] for row in pictures]) == (["1"], ["2"])
     assert {row["confirmed_class"] for row in texts + pictures} == {"boots"}

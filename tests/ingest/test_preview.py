@@ -29,7 +29,7 @@ def answers(catalog):
 
 def one_by_one(catalog):
     """Every stored item read by its key, answered anew and written, whatever comes out: the plain way."""
-    live = catalog._live_space(None)
+    live = catalog._live.of(None)
     writer = ItemWriter(catalog.store, live, None)
     for page in catalog.store.scan(live.place.items, fields=(), page=5):
         writer.reassign([row["key"] for row in page])
@@ -140,7 +140,7 @@ def test_a_draft_of_a_draft_and_a_change_after_it_stand_apart(stocked):
 
 
 def rows(catalog):
-    place = catalog._live_space(None).place
+    place = catalog._live.of(None).place
     found = catalog.store.query(place.items, fields=("item_id", "class_id", "revision", "updated_at"))
     return {row["item_id"]: row for row in found}
 
@@ -245,7 +245,7 @@ def test_items_of_given_vectors_are_answered_anew_in_their_own_space(stocked, sh
 
 
 def test_columns_are_what_a_query_finds(stocked, tmp_path):
-    place = stocked._live_space(None).place
+    place = stocked._live.of(None).place
     stocked.items().delete(["i01"])
     stocked.ingest([Item("i02", title="toaster, red"), Item("new", title="kayak")])
     fields = ("item_id", "title", "revision", "score", "vector")

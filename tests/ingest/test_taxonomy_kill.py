@@ -34,7 +34,7 @@ def run(database, *, kill_after=None):
 
 def contents(catalog):
     """Everything that a change of the classes writes, and what it means for items."""
-    place = catalog._live_space(None).place
+    place = catalog._live.of(None).place
     evidence = {
         (row["class_id"], row["kind"], row["position"]): (row["text"], np.round(row["vector"], 5).tolist())
         for page in catalog.store.scan(place.evidence, fields=("class_id", "kind", "position", "text", "vector"))

@@ -112,7 +112,7 @@ def test_no_rows_no_answers(taxonomy):
 
 
 def test_answers_have_confidences_only_with_a_calibration(catalog):
-    assigner = catalog._live_space(None).assigner()
+    assigner = catalog._live.of(None).assigner()
     vectors = catalog.encoder.encode(["a kettle for tea", "boots"], "item").vectors
     plain = assigner.assign(["1", "2"], vectors, [False, False], explain=False)
     assert {one.confidence for answer in plain for one in (answer, *answer.candidates)} == {None}
@@ -127,7 +127,7 @@ def test_answers_have_confidences_only_with_a_calibration(catalog):
 
 
 def test_more_candidates_than_share_the_mass_have_no_confidence(catalog):
-    assigner = replace(catalog._live_space(None).assigner(), calibration=replace(MADE, candidates=2))
+    assigner = replace(catalog._live.of(None).assigner(), calibration=replace(MADE, candidates=2))
     vectors = catalog.encoder.encode(["a kettle for tea"], "item").vectors
     (answer,) = assigner.assign(["1"], vectors, [False], k=4, explain=False)
     assert [one.confidence is None for one in answer.candidates] == [False, False, True, True]

@@ -18,7 +18,7 @@ def calibration(learner):
 
 
 def assigner(catalog) -> Assigner:
-    return catalog._live_space(None).assigner()
+    return catalog._live.of(None).assigner()
 
 
 def test_without_a_calibration_there_is_none(catalog):
