@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nearclass import Item
+from nearclass.ingest import items as item_writer
 from nearclass.ingest.item_rows import ItemRows
-from nearclass.ingest.items import ItemWriter
 
 TITLES = (
     "electric kettle 1.7 l", "steel kettle with whistle", "toaster for two slices", "tablet 10 inch", "tablet for kids",
@@ -205,24 +205,16 @@ def test_a_confirmed_item_stays_where_it_is_until_the_confirmation_is_taken_back
 
 def test_items_that_were_written_while_the_classes_changed_are_answered_by_the_new_ones(stocked, monkeypatch):
     """As where another process answers all items anew between the answer of a chunk and its writing."""
-    whole = ItemWriter._write
+    answer = item_writer.answer
 
-    def late(self, pending, old, seen):
-        answer = self._answers
+    def late(pending, answering):
+        monkeypatch.setattr(item_writer, "answer", answer)
+        found = answer(pending, answering)
+        CHANGES["add"](stocked)
+        stocked.reassign()
+        return found
 
-        def answered(*given):
-            found = answer(*given)
-            monkeypatch.setattr(ItemWriter, "_write", whole)
-            CHANGES["add"](stocked)
-            stocked.reassign()
-            return found
-
-        self._answers = answered
-        written = whole(self, pending, old, seen)
-        self._answers = answer
-        return written
-
-    monkeypatch.setattr(ItemWriter, "_write", late)
+    monkeypatch.setattr(item_writer, "answer", late)
     stocked.ingest([Item("late", title="6 inch e-book reader")])
     assert stocked.items().get("late").class_id == "computers/e-readers"
     assert stocked.items().get("late").revision == stocked.classes.taxonomy.revision
