@@ -30,7 +30,7 @@ def answers(catalog):
 def one_by_one(catalog):
     """Every stored item read by its key, answered anew and written, whatever comes out: the plain way."""
     live = catalog._live.of(None)
-    writer = ItemWriter(catalog.store, live, None)
+    writer = item_writer.ItemWriter(catalog.store, live, None)
     for page in catalog.store.scan(live.place.items, fields=(), page=5):
         writer.reassign([row["key"] for row in page])
     return answers(catalog)
