@@ -1,14 +1,14 @@
-"""Linear heads: from items whose class is known, or guessed by adaptation, to one vector and bias for each class."""
+"""Linear heads: from items whose class is known, or guessed by a teacher, to one vector and bias for each class."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas.learning import LEXICAL_WEIGHT
-from .adapt import TEMPERATURE, Adaptation, Material
-from .arrays import evenly, softmax
+from .adapt import Material
+from .arrays import evenly
 from .quiet import expected_warnings
 
 if TYPE_CHECKING:
@@ -55,27 +55,28 @@ class Head:
     lexical: "csr_matrix | None" = None
 
 
-def student(material: Material, adapted: Adaptation) -> Head | None:
-    """A logistic regression on the items with the classes that adaptation gives them; None with too many classes.
+def student(material: Material, teacher: Callable[[NDArray[np.int64]], Floats]) -> Head | None:
+    """A logistic regression on items with the classes that a teacher gives them; None with too many classes.
 
     It sees what sets classes apart where adaptation sees where they lie, and the two together are better than either
     (self-training with a discriminative student). Labelled items count three times.
+
+    Args:
+        material: Items, labels and class texts, each text an item of its own.
+        teacher: How likely each class is for some items, given by their rows, shape (rows, K).
     """
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
 
     n, classes = material.shape
     if not 1 < classes <= STUDENT_CLASSES:
         return None
-    some = np.unique(np.concatenate([evenly(n, _STUDENT_ITEMS), np.flatnonzero(material.labels >= 0)]))
-    scores = material.items[some] @ adapted.vectors.T + adapted.biases
-    if material.lexical is not None:
-        scores += LEXICAL_WEIGHT * material.lexical[some].toarray()
-    posterior = softmax(scores / TEMPERATURE + adapted.prior)
-    known = material.labels[some] >= 0
-    guessed = np.where(known, material.labels[some], posterior.argmax(axis=1))
-    weights = np.where(known, _LABEL_WEIGHT, posterior.max(axis=1) * material.fits[some])
+    rows = np.unique(np.concatenate([evenly(n, _STUDENT_ITEMS), np.flatnonzero(material.labels >= 0)]))
+    posterior = teacher(rows)
+    known = material.labels[rows] >= 0
+    guessed = np.where(known, material.labels[rows], posterior.argmax(axis=1))
+    weights = np.where(known, _LABEL_WEIGHT, posterior.max(axis=1) * material.fits[rows])
     sure = known | (weights > _SURE)
-    inputs = np.concatenate([material.items[some][sure], material.texts])
+    inputs = np.concatenate([material.items[rows][sure], material.texts])
     targets = np.concatenate([guessed[sure], np.arange(classes)])
     model = LogisticRegression(C=5.0, max_iter=60, tol=1e-3)
     with expected_warnings():

@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from nearclass.learn.adapt import CENTRING, Material, adapt
-from nearclass.learn.learner import Lesson, fits, learn
+from nearclass.learn.combine import Mixture, combined, parts_of
+from nearclass.learn.learner import Lesson, chosen, fits, learn
 from nearclass.learn.train import head, student
 
 DIM = 24
@@ -118,7 +119,8 @@ def test_labels_say_more_than_votes():
 
 def test_the_student_gives_every_class_a_vector():
     material, _ = world([40] * 6)
-    made = student(material, adapt(material))
+    guesses = np.random.default_rng(0).dirichlet(np.ones(6), len(material.items)).astype(np.float32)
+    made = student(material, lambda rows: guesses[rows])
     assert made is not None
     assert made.vectors.shape == (6, DIM)
     assert made.biases.shape == (6,)
@@ -226,3 +228,36 @@ def test_one_label_for_some_of_the_classes_does_not_give_the_items_to_the_others
     right = learn(lesson).scores(lesson, rows).argmax(axis=1) == truth[rows]
     plain = (material.items[rows] @ material.texts.T).argmax(axis=1) == truth[rows]
     assert right.mean() > 0.9 * plain.mean()
+
+
+def few_told(seed):
+    """A lesson in which every fifteenth item has a label, and the true class of each item."""
+    material, truth = world([60] * 12, seed=seed, offset=1.5, spread=0.6)
+    labels = np.where(np.arange(len(truth)) % 15 == 0, truth, -1)
+    return lesson_of(material, truth, labels), truth
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_student_learns_more_from_a_few_labels_than_the_first(seed):
+    lesson, truth = few_told(seed)
+    parts = parts_of(lesson)
+    rows = np.flatnonzero(lesson.material.labels < 0)
+    first, second = (combined(lesson, parts, Mixture(second=two, share=8.0)) for two in (False, True))
+    right = [(one.scores(lesson, rows).argmax(axis=1) == truth[rows]).mean() for one in (first, second)]
+    assert right[1] > right[0]
+
+
+def test_without_labels_there_is_no_second_student():
+    material, truth = world([40] * 6)
+    assert parts_of(lesson_of(material, truth, material.labels)).second is None
+
+
+def test_the_likelier_mixture_is_taken_unless_another_is_better_by_more_than_chance():
+    likely = np.arange(100) < 80
+    luckier = likely.copy()
+    luckier[80:83] = True
+    luckier[:2] = False
+    better = np.arange(100) < 90
+    assert chosen([likely, luckier]) == 0
+    assert chosen([likely, better]) == 1
+    assert chosen([likely, luckier, better]) == 2

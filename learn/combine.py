@@ -1,0 +1,178 @@
+"""What adaptation, students and a head say together: one vector, bias and sparse weights for each class.
+
+Adaptation knows where classes lie, a student what sets them apart, a head what labels say of both and of the words.
+Where there are labels, a second student learns from the three together: then even the items without a label are taught
+by those with one, which in the first student are lost among them.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
+from .adapt import TEMPERATURE, Adaptation, Material, adapt
+from .arrays import evenly, softmax
+from .lesson import Learnt, Lesson
+from .train import Head, head, student
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+__all__ = ["Mixture", "Parts", "combined", "parts_of"]
+
+_FITTED_ITEMS: Final = 2000
+_MOST_MISSING: Final = 0.5
+"""Share of the items that classes without labels may be given at most."""
+
+Floats = NDArray[np.float32]
+
+
+class Mixture(NamedTuple):
+    """How parts are put together.
+
+    Attributes:
+        second: Whether the second student stands for adaptation and the first, which count half each otherwise.
+        share: What they count beside the head.
+    """
+
+    second: bool
+    share: float
+
+
+_TEACHER: Final = Mixture(second=False, share=4.0)
+"""What the second student learns from. With half or twice the share the answers are as good to half a point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was learnt from one lesson, in several ways; students and head are None where they cannot be had."""
+
+    adapted: Adaptation
+    student: Head | None
+    head: Head | None
+    second: Head | None
+
+
+def parts_of(lesson: Lesson) -> Parts:
+    """All parts; the second student only where there are labels."""
+    material = lesson.material
+    adapted = adapt(material)
+    first = student(material, lambda rows: _by_adaptation(material, adapted, rows))
+    trained = None
+    if lesson.features is not None and lesson.text_features is not None:
+        trained = head(material, lesson.features, lesson.text_features)
+    parts = Parts(adapted, first, trained, None)
+    if first is None or (material.labels < 0).all():
+        return parts
+    teacher = combined(lesson, parts, _TEACHER)
+    second = student(material, lambda rows: softmax(teacher.scores(lesson, rows) / np.float32(TEMPERATURE)))
+    return replace(parts, second=second)
+
+
+def _by_adaptation(material: Material, adapted: Adaptation, rows: NDArray[np.int64]) -> Floats:
+    scores = material.items[rows] @ adapted.vectors.T + adapted.biases
+    if material.lexical is not None:
+        scores += LEXICAL_WEIGHT * material.lexical[rows].toarray()
+    return softmax(scores / TEMPERATURE + adapted.prior)
+
+
+def combined(lesson: Lesson, parts: Parts, mixture: Mixture) -> Learnt:
+    """The parts as one; of what cannot be had the others stand in its place."""
+    adapted = parts.adapted
+    vectors, biases, lexical_weight = _base(parts, second=mixture.second)
+    sample = evenly(len(lesson.material.items), _FITTED_ITEMS)
+    plain = lesson.material.items[sample] @ adapted.vectors.T + adapted.biases
+    lexical = None
+    if parts.head is not None:
+        vectors, biases, lexical = _with_head(lesson, vectors, biases, parts.head, mixture.share)
+    scale, shift = _line(plain, lesson.material.items[sample] @ vectors.T + biases)
+    old = adapted.newcomers
+    newcomers: Newcomers = replace(old, scale=old.scale * scale, shift=old.shift * scale + shift)
+    return Learnt(
+        "adapted" if parts.head is None and (lesson.material.labels < 0).all() else "trained",
+        vectors.astype(np.float32),
+        biases.astype(np.float32),
+        lexical,
+        lexical_weight,
+        newcomers,
+        adapted.evenness,
+        adapted.sizes,
+        None,
+    )
+
+
+def _base(parts: Parts, *, second: bool) -> tuple[Floats, Floats, float]:
+    """Vectors, biases and lexical weight without the head, on the scale of cosines."""
+    adapted = parts.adapted
+    half, temperature = np.float32(0.5), np.float32(TEMPERATURE)
+    if second and parts.second is not None:
+        return temperature * parts.second.vectors, temperature * parts.second.biases, LEXICAL_WEIGHT / 2
+    if parts.student is None:
+        return adapted.vectors, adapted.biases, LEXICAL_WEIGHT
+    vectors = half * (adapted.vectors + temperature * parts.student.vectors)
+    biases = half * (adapted.biases + temperature * parts.student.biases)
+    return vectors, biases, LEXICAL_WEIGHT / 2
+
+
+def _with_head(
+    lesson: Lesson, vectors: Floats, biases: Floats, trained: Head, share: float
+) -> tuple[Floats, Floats, "csr_matrix | None"]:
+    """Add 1 / share of the head; classes without labels get what the head would give them by their other scores."""
+    from scipy import sparse  # noqa: PLC0415 - slow to import
+
+    sample = evenly(len(lesson.material.items), _FITTED_ITEMS)
+    items = lesson.material.items[sample]
+    known = items @ trained.vectors.T + trained.biases
+    if trained.lexical is not None and lesson.features is not None:
+        known = known + (lesson.features[sample] @ trained.lexical.T).toarray()
+    scale, shift = _line(items @ vectors[trained.classes].T + biases[trained.classes], known)
+    more_vectors, more_biases = scale * vectors, scale * biases + shift
+    more_vectors[trained.classes], more_biases[trained.classes] = trained.vectors, trained.biases
+    unseen = np.setdiff1d(np.arange(len(vectors)), trained.classes)
+    if len(unseen):
+        plain = items @ vectors.T + biases
+        apart = (plain[:, trained.classes] + known / share).max(axis=1)
+        apart -= (plain[:, unseen] + (scale * plain[:, unseen] + shift) / share).max(axis=1)
+        more_biases[unseen] += share * _lift(apart, lesson.material.labels, sample)
+    lexical = None
+    if trained.lexical is not None:
+        rows = sparse.csr_matrix(
+            (np.ones(len(trained.classes), np.float32), (trained.classes, np.arange(len(trained.classes)))),
+            shape=(len(vectors), len(trained.classes)),
+        )
+        lexical = (rows @ trained.lexical / share).tocsr()
+    return vectors + more_vectors / share, biases + more_biases / share, lexical
+
+
+def _lift(apart: Floats, labels: NDArray[np.int64], sample: NDArray[np.int64]) -> float:
+    """What classes without labels need to get the share of items that is theirs, where they get less.
+
+    Their share of the items is that of the labels which are the only one of their class (Good-Turing estimate of the
+    missing mass; Good, Biometrika 40, 1953). Where no class has two labels these were hardly drawn at random, and say
+    nothing of shares; and more than half is never believed.
+
+    Args:
+        apart: By how much the best class with labels beats the best without, for each item of the sample.
+        labels: Of all items.
+        sample: Which items were looked at.
+    """
+    counts = np.bincount(labels[labels >= 0])
+    missing = (
+        min(float((counts == 1).sum() / max(counts.sum(), 1)), _MOST_MISSING) if counts.max(initial=0) > 1 else 0.0
+    )
+    free = apart[labels[sample] < 0]
+    return max(0.0, float(np.quantile(free, missing))) if missing and len(free) else 0.0
+
+
+def _line(given: Floats, wanted: Floats) -> tuple[float, float]:
+    """Scale and shift by least squares, so that scale * given + shift is like wanted; differences within an item count.
+
+    Both have shape (items, classes).
+    """
+    inner_given = given - given.mean(axis=1, keepdims=True)
+    inner_wanted = wanted - wanted.mean(axis=1, keepdims=True)
+    scale = float((inner_given * inner_wanted).sum() / max(float((inner_given**2).sum()), 1e-9))
+    scale = max(scale, 0.0)
+    return scale, float(wanted.mean() - scale * given.mean())
