@@ -18,6 +18,7 @@ from .ingest.sources.address import is_address
 from .query.fuse import Half
 from .query.live import LiveSpace
 from .query.pair import LivePair
+from .schemas.progress import SILENT, OnProgress
 from .schemas.records import Assignment, Item, Role
 from .schemas.spaces import Space
 from .schemas.text import item_text
@@ -185,9 +186,14 @@ class Answers:
         found = iter(pair.assigner().assign(ids, seen.text, seen.image, k=k, explain=explain))
         return [seen.refusals[place] if place in seen.refusals else next(found) for place in range(len(items))]
 
-    def seen(self, items: Sequence[Item], pair: LivePair) -> tuple[Seen, dict[int, BadRow]]:
+    def seen(
+        self, items: Sequence[Item], pair: LivePair, on_progress: OnProgress = SILENT
+    ) -> tuple[Seen, dict[int, BadRow]]:
         """Items as vectors of these spaces, and those that cannot be asked about as bad rows, by their places."""
-        parts = [self._seen(items[start : start + CHUNK_ROWS], pair) for start in range(0, len(items), CHUNK_ROWS)]
+        parts = []
+        for start in range(0, len(items), CHUNK_ROWS):
+            on_progress("items", start, len(items))
+            parts.append(self._seen(items[start : start + CHUNK_ROWS], pair))
         whole = _joined(parts)
         refusals = {
             place: refused(one.item, one.code, one.error.message) for place, one in sorted(whole.refusals.items())

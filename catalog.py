@@ -44,6 +44,7 @@ from .query.review import ReviewReader
 from .query.search_items import search_items
 from .reembedding import Reembedding
 from .schemas.filters import Compare
+from .schemas.progress import SILENT, OnProgress
 from .schemas.records import Assignment, ClassSpec, Item, Role
 from .schemas.spaces import Space
 from .schemas.taxonomy import Taxonomy
@@ -415,7 +416,12 @@ class Catalog:
         return search_items(lookups, k, where=item_filter(taxonomy, class_id, where))
 
     def evaluate(
-        self, labelled: Iterable[Labelled], *, space: str | None = None, on_reject: OnReject | None = None
+        self,
+        labelled: Iterable[Labelled],
+        *,
+        space: str | None = None,
+        on_reject: OnReject | None = None,
+        on_progress: OnProgress = SILENT,
     ) -> tuple[Evaluation, list[Judged]]:
         """Figures of labelled items, and each answer beside its truth.
 
@@ -423,11 +429,12 @@ class Catalog:
             labelled: Items with the classes that are right for them.
             space: Name of a space of given vectors; by default texts and pictures are encoded.
             on_reject: Called with each row that cannot be answered and why; without it the first one is an error.
+            on_progress: Called as it goes on.
         """
         rows = list(labelled)
         if rows:
             self.warm_up()
-        return self._judging.evaluate(rows, space=space, on_reject=on_reject)
+        return self._judging.evaluate(rows, space=space, on_reject=on_reject, on_progress=on_progress)
 
     def calibrate(
         self,
@@ -437,6 +444,7 @@ class Catalog:
         space: str | None = None,
         exclude: Collection[str] = (),
         on_reject: OnReject | None = None,
+        on_progress: OnProgress = SILENT,
     ) -> CalibrationReport:
         """Make confidences honest, and assign only what keeps a precision; holds for every answer from now on.
 
@@ -446,6 +454,7 @@ class Catalog:
             space: Name of a space of given vectors; by default texts and pictures are encoded.
             exclude: Canonical texts to leave out, besides those that the version in use was learnt from.
             on_reject: Called with each row that cannot be answered and why; without it the first one is an error.
+            on_progress: Called as it goes on, the last time before anything is stored.
 
         Raises:
             UsageError: The precision is not between 0 and 1.
@@ -461,6 +470,7 @@ class Catalog:
             exclude={*exclude, *(learning.labelled_texts() if learning else ())},
             pictures=learning.labelled_pictures() if learning else (),
             on_reject=on_reject,
+            on_progress=on_progress,
         )
         if space is None:
             self._moves.steady(serving)
@@ -478,7 +488,12 @@ class Catalog:
         return Learning(self.store, self._state, live, encoder_of_texts, self.classes.finish, pictures)
 
     def learn(
-        self, labelled: Iterable[Labelled] = (), *, dry_run: bool = False, on_reject: OnReject | None = None
+        self,
+        labelled: Iterable[Labelled] = (),
+        *,
+        dry_run: bool = False,
+        on_reject: OnReject | None = None,
+        on_progress: OnProgress = SILENT,
     ) -> Outcome:
         """Better class vectors from stored items, confirmed items, examples and labels; kept only if better.
 
@@ -486,12 +501,13 @@ class Catalog:
             labelled: Items with the ids of their classes; they are kept as evidence.
             dry_run: Whether to say what would change, and change nothing.
             on_reject: Called with each row whose picture cannot be used and why; without it the first one is an error.
+            on_progress: Called before each part of the work, the last time before anything is stored.
 
         Raises:
             EmptyTaxonomyError: There is no class.
             NearclassError: There is neither an item nor a label.
         """
-        outcome = self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject)
+        outcome = self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject, on_progress=on_progress)
         if self._spaces.named(outcome.space).kind == "text":  # the one of pictures does not move
             self._moves.steady(outcome.space)
         return outcome
@@ -513,10 +529,16 @@ class Catalog:
         )
 
     def discover(
-        self, *, min_size: int = MIN_SIZE, review: bool = False, weakest: float = 0.0, space: str | None = None
+        self,
+        *,
+        min_size: int = MIN_SIZE,
+        review: bool = False,
+        weakest: float = 0.0,
+        space: str | None = None,
+        on_progress: OnProgress = SILENT,
     ) -> list[Proposal]:
         """Classes that the catalogue may lack, from stored items that no class fits; kept for ``accept``."""
-        return self._discovery(space).propose(min_size, review=review, weakest=weakest)
+        return self._discovery(space).propose(min_size, review=review, weakest=weakest, on_progress=on_progress)
 
     def accept(
         self,

@@ -23,6 +23,7 @@ from .query.live import LiveSpace
 from .query.pair import LivePair
 from .schemas.calibration import CANDIDATES
 from .schemas.fusion import Fusion
+from .schemas.progress import SILENT, OnProgress
 from .schemas.records import Assignment
 from .store.calibration import write_calibration
 from .store.fusion import write_fusion
@@ -49,7 +50,12 @@ class Judging:
         self._pair = pair
 
     def evaluate(
-        self, rows: Sequence[Labelled], *, space: str | None, on_reject: OnReject | None
+        self,
+        rows: Sequence[Labelled],
+        *,
+        space: str | None,
+        on_reject: OnReject | None,
+        on_progress: OnProgress = SILENT,
     ) -> tuple[Evaluation, list[Judged]]:
         """Figures of labelled items, and each answer beside its truth; arguments as of ``Catalog.evaluate``."""
         if not rows:
@@ -60,7 +66,8 @@ class Judging:
         started = time.perf_counter()
         answers = self._answers.each((row.item for row in rows), k=5, explain=False, space=space, pair=pair)
         judged = []
-        for row, answer in zip(rows, answers, strict=True):
+        for done, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
+            on_progress("items", done, len(rows))
             if isinstance(answer, BadRow):
                 _rejected(on_reject, row, answer)
             else:
@@ -81,6 +88,7 @@ class Judging:
         exclude: Collection[str],
         pictures: Collection[str],
         on_reject: OnReject | None,
+        on_progress: OnProgress = SILENT,
     ) -> CalibrationReport:
         """Thresholds that keep a precision, stored; arguments as of ``Catalog.calibrate``.
 
@@ -96,7 +104,8 @@ class Judging:
         if space is not None:
             answers = self._answers.assign([row.item for row in rows], k=CANDIDATES, explain=False, space=space)
             return self._fit(rows, answers, self._live(space).assigner(), precision, excluded, None)
-        seen, refusals = self._answers.seen([row.item for row in rows], pair)
+        seen, refusals = self._answers.seen([row.item for row in rows], pair, on_progress)
+        on_progress("thresholds", len(rows), len(rows))
         for place, bad in refusals.items():
             _rejected(on_reject, rows[place], bad)
         learnt = {place for place, digest in enumerate(seen.digests) if digest in pictures}

@@ -7,7 +7,6 @@ The old space is kept, so that going back is the same move the other way round.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
@@ -22,7 +21,8 @@ from .query.live import LiveSpace
 from .query.pair import LivePair
 from .reembedding_judging import SpacesJudging
 from .reembedding_plan import Sizes, measure, refuse_pictures
-from .reembedding_report import OnProgress, Plan, Report, Status
+from .reembedding_report import Plan, Report, Status
+from .schemas.progress import SILENT, OnProgress
 from .schemas.spaces import Space
 from .settings import Settings
 from .store import Store
@@ -32,8 +32,6 @@ from .store.state import State
 from .store.taxonomy import TaxonomyStore
 
 __all__ = ["Reembedding"]
-
-_SILENT: Final[OnProgress] = lambda _what, _done, _of: None  # noqa: E731
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Reembedding:
         *,
         rate: float | None = None,
         labelled: Sequence[Labelled] = (),
-        on_progress: OnProgress = _SILENT,
+        on_progress: OnProgress = SILENT,
     ) -> Report:
         """Fill the space of an encoder beside the one that serves, or go on with that; then ``swap`` may follow.
 
@@ -147,7 +145,7 @@ class Reembedding:
         write_job(self.state, replace(job, step=FILLED, report=report.to_dict()))
         return report
 
-    def swap(self, on_progress: OnProgress = _SILENT) -> Status:
+    def swap(self, on_progress: OnProgress = SILENT) -> Status:
         """Bring the new space up to the old one once more, and answer from it from then on.
 
         Raises:
@@ -162,7 +160,7 @@ class Reembedding:
         self._told(job.new)
         return self.status()
 
-    def rollback(self, on_progress: OnProgress = _SILENT) -> Status:
+    def rollback(self, on_progress: OnProgress = SILENT) -> Status:
         """Go back: after a swap answer from the old space again, with everything new; before it remove the new space.
 
         Raises:

@@ -1,7 +1,7 @@
 """What moving to another encoder would do, and what it did: plans and reports, as data."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,10 +9,7 @@ from .ingest.agreement import Agreement
 from .learn.judged import Judged
 from .learn.metrics import wilson_interval
 
-__all__ = ["Accuracies", "OnProgress", "Plan", "Report", "Status", "accuracies"]
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
+__all__ = ["Accuracies", "Plan", "Report", "Status", "accuracies"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import NearclassError
 from ..schemas.records import Assignment, Candidate, Decision, Evidence, EvidenceKind
+from ..schemas.written import ItemError, Written
 
 __all__ = ["ItemError", "JobStatus", "ServiceError", "StoredItem", "Written", "answers_of", "made", "written_of"]
 
@@ -30,28 +31,6 @@ class ServiceError(NearclassError):
         self.type = str(problem.get("type", ""))
         self.request_id = str(problem.get("request_id", ""))
         self.more = dict(problem)
-
-
-@dataclass(frozen=True, slots=True)
-class ItemError:
-    """An item that could not be used: its place in what was sent, its id, and why."""
-
-    index: int
-    id: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of items that were sent, all of it durable."""
-
-    read: int
-    ok: int
-    unchanged: int
-    embedded: int
-    truncated: int
-    errors: tuple[ItemError, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +66,7 @@ class JobStatus:
     steps: int | None
     result: Any
     error: str | None
+    doing: str = ""
 
     @property
     def ended(self) -> bool:

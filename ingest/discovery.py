@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import EmptyTaxonomyError, NearclassError, UsageError
 from ..learn.discover import MIN_SIZE, Group, discover
 from ..query.live import LiveSpace
+from ..schemas.progress import SILENT, OnProgress
 from ..schemas.records import ClassSpec, Decision, Item
 from ..schemas.taxonomy import Taxonomy
 from ..schemas.text import clip_bytes, item_text
@@ -31,6 +32,7 @@ _MOST_ITEMS: Final = 40_000
 """Of more, those with the first keys are looked at: keys are digests, so that they are a fair sample."""
 _EXAMPLE_BYTES: Final = 2000
 _NEAREST: Final = 3
+_PARTS: Final = 5
 _PROPOSAL: Final = "proposal"
 _PROPOSALS: Final = "proposals"
 
@@ -119,13 +121,21 @@ class Discovery:
         self._stored = stored
         self._name = live.place.space.name
 
-    def propose(self, min_size: int = MIN_SIZE, *, review: bool = False, weakest: float = 0.0) -> list[Proposal]:
+    def propose(
+        self,
+        min_size: int = MIN_SIZE,
+        *,
+        review: bool = False,
+        weakest: float = 0.0,
+        on_progress: OnProgress = SILENT,
+    ) -> list[Proposal]:
         """Propose classes, the largest first, and keep the proposals.
 
         Args:
             min_size: Items of the smallest proposal, 2 at least.
             review: Whether to look at items under review too, and not at novel ones only.
             weakest: Share of the items to look at besides, from 0 to 1: those that class texts fit worst.
+            on_progress: Called before each part of the work, the last time before anything is stored.
 
         Raises:
             UsageError: The space is one of pictures, ``min_size`` is below 2, or ``weakest`` is no share.
@@ -142,10 +152,15 @@ class Discovery:
             raise UsageError(message, hint="Leave --space off.")
         taxonomy = self._live.assigner().taxonomy
         decisions = {Decision.NOVEL.value, *([Decision.REVIEW.value] if review else [])}
+        on_progress("classes", 0, _PARTS)
         made = self._class_texts(taxonomy)
+        on_progress("items", 1, _PARTS)
         pool, others = self._gather(decisions, weakest, np.stack(list(made.values())))
+        on_progress("groups", 2, _PARTS)
         groups = discover(pool.vectors, pool.texts, others.vectors, others.texts, min_size)
+        on_progress("names", 3, _PARTS)
         proposals = _described(groups, pool, taxonomy, made)
+        on_progress("storing", 4, _PARTS)
         self._keep(proposals, groups, taxonomy.revision)
         return proposals
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from ..encoders.base import Encoder
 from ..errors import NearclassError, PictureError
 from ..query.live import LiveSpace
 from ..schemas.learning import Learner
+from ..schemas.progress import SILENT, OnProgress
 from ..schemas.records import Role
 from ..schemas.text import item_text
 from ..store import Store
@@ -17,7 +19,7 @@ from .labelled import Labelled
 from .lessons import Told
 from .rejects import refused
 from .sources import BadRow
-from .space_learning import Attempt, Move, Outcome, SpaceLearning
+from .space_learning import PARTS, Attempt, Move, Outcome, SpaceLearning
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder
@@ -95,7 +97,12 @@ class Learning:
         self._image = SpaceLearning(store, state, pictures.live, pictures.encoder) if pictures else None
 
     def learn(
-        self, labelled: Sequence[Labelled] = (), *, dry_run: bool = False, on_reject: _OnReject = None
+        self,
+        labelled: Sequence[Labelled] = (),
+        *,
+        dry_run: bool = False,
+        on_reject: _OnReject = None,
+        on_progress: OnProgress = SILENT,
     ) -> Outcome:
         """Learn from the stored items, every label there is and those given; store and use the result if it is better.
 
@@ -106,23 +113,32 @@ class Learning:
             labelled: Items with the ids of their classes.
             dry_run: Whether to say what would change, and change nothing.
             on_reject: Called with each row whose picture cannot be used and why; without it the first one is an error.
+            on_progress: Called before each part of the work, the last time before anything is stored.
 
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
             NearclassError: There is neither an item nor a label.
         """
+        parts = 2 + len(PARTS) * len(self._spaces)
+        told_parts = count()
+
+        def on_part(what: str) -> None:
+            on_progress(what, next(told_parts), parts)
+
+        on_part("labels")
         taxonomy = self._text.live.assigner().taxonomy
         labelled = [one for one in labelled if len(one.truth) == 1]
         fresh = [self._texts(labelled)]
         fresh += [self._pictures.told(labelled, on_reject)] if self._pictures else []
         tried: list[tuple[SpaceLearning, Attempt, list[Told]]] = []
         for space, told in zip(self._spaces, fresh, strict=True):
-            attempt = space.attempt(taxonomy, told)
+            attempt = space.attempt(taxonomy, told, on_part)
             if attempt is not None:
                 tried.append((space, attempt, told))
         if not tried:
             message = "there is nothing to learn from: no item is stored, and no label is given"
             raise NearclassError(message, hint="Ingest items first, or give labelled items with --labels FILE.")
+        on_part("storing")
         version = max(space.learned.next_version() for space in self._spaces)
         outcomes = []
         for space, attempt, told in tried:

@@ -1,7 +1,7 @@
 """Learning in one space: gather, learn, say what would change, store a version and take it into use."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from ..store.learned import Learned
 from ..store.state import State
 from .lessons import Gathered, Lessons, Told
 
-__all__ = ["Attempt", "Learned", "Move", "Outcome", "SpaceLearning"]
+__all__ = ["PARTS", "Attempt", "Learned", "Move", "Outcome", "SpaceLearning"]
 
 _PAGE: Final = 4096
 _EXAMPLES: Final = 3
+PARTS: Final = ("reading", "learning", "comparing")
+"""Of the work in one space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,25 @@ class SpaceLearning:
         self.learned = Learned(store, state, live.place)
         self.lessons = Lessons(store, live.place, encoder)
 
-    def attempt(self, taxonomy: Taxonomy, fresh: Sequence[Told]) -> Attempt | None:
+    def attempt(
+        self, taxonomy: Taxonomy, fresh: Sequence[Told], on_part: Callable[[str], None] = lambda _: None
+    ) -> Attempt | None:
         """Learn from the stored items, every label there is and these; None where there is neither.
+
+        ``on_part`` is called with each of ``PARTS`` before it begins.
 
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
         """
         started = time.perf_counter()
+        parts = iter(PARTS)
+        on_part(next(parts))
         gathered = self.lessons.gather(taxonomy, fresh)
         if gathered is None:
             return None
+        on_part(next(parts))
         learnt = learn(gathered.lesson)
+        on_part(next(parts))
         changed, moves = self._moves(gathered, learnt, taxonomy)
         kept, reason = _worth(learnt, changed, gathered.stored)
         labels = gathered.lesson.material.labels

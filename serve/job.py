@@ -1,10 +1,11 @@
 """One job: what is kept of it, and what it has in hand while it runs."""
 
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+from .times import iso_time
 
 __all__ = ["OPEN", "Cancelled", "Control", "Job", "JobState"]
 
@@ -35,8 +36,9 @@ class Job:
         started_at: Seconds since 1970.
         ended_at: The same, or None.
         beat_at: When its process was last heard of.
-        done: Steps that are done.
-        steps: Steps in all, or None where that is not known.
+        doing: What is being done, or was at last, in a word; empty where there is nothing to tell apart.
+        done: Steps of it that are done.
+        steps: Steps of it in all, or None where that is not known.
         result: What it gave, or None.
         error: Why it failed, or None.
     """
@@ -48,6 +50,7 @@ class Job:
     started_at: float
     beat_at: float
     ended_at: float | None = None
+    doing: str = ""
     done: int = 0
     steps: int | None = None
     result: Any = None
@@ -60,8 +63,8 @@ class Job:
         return {
             **found,
             "state": self.state.value,
-            "started_at": _iso(self.started_at),
-            "ended_at": None if self.ended_at is None else _iso(self.ended_at),
+            "started_at": iso_time(self.started_at),
+            "ended_at": iso_time(self.ended_at),
         }
 
 
@@ -74,6 +77,7 @@ class Control:
     """What a job has in hand while it runs."""
 
     _stop: threading.Event = field(default_factory=threading.Event)
+    doing: str = ""
     done: int = 0
     steps: int | None = None
 
@@ -84,9 +88,9 @@ class Control:
         if self._stop.is_set():
             raise Cancelled
 
-    def at(self, done: int, steps: int) -> None:
-        """Say how many steps are done in all; a job that was cancelled ends here."""
-        self.done = done
+    def at(self, doing: str, done: int, steps: int) -> None:
+        """Say what is being done, and how many steps of it in all; a job that was cancelled ends here."""
+        self.doing, self.done = doing, done
         self.step(0, steps)
 
     def cancel(self) -> None:
@@ -97,7 +101,3 @@ class Control:
     def cancelled(self) -> bool:
         """Whether it was told to end."""
         return self._stop.is_set()
-
-
-def _iso(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

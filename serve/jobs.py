@@ -145,7 +145,7 @@ class Jobs:
         except Exception as error:  # noqa: BLE001 - a thread that nobody waits for
             _log.error("the job %s (%s) failed: %s\n%s", job.id, job.kind, type(error).__qualname__, where(error))
             ended = replace(job, state=JobState.FAILED, error=f"{type(error).__name__}; the log says more")
-        ended = replace(ended, ended_at=self._clock(), done=control.done, steps=control.steps)
+        ended = replace(self._now(ended), ended_at=self._clock())
         try:
             self._put(ended)
         except NearclassError as error:
@@ -155,7 +155,7 @@ class Jobs:
         self._running(0)
 
     def _now(self, job: Job) -> Job:
-        return replace(job, done=self._control.done, steps=self._control.steps)
+        return replace(job, doing=self._control.doing, done=self._control.done, steps=self._control.steps)
 
     def _others(self) -> list[Job]:
         """Jobs of other processes that have not ended, as far as is known."""

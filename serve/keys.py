@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..errors import UsageError
 from ..store.state import Document, State
+from .times import iso_time
 
 __all__ = ["ApiKey", "Keys", "Scope"]
 
@@ -73,9 +74,9 @@ class ApiKey:
             "id": self.id,
             "name": self.name,
             "scope": self.scope.value,
-            "created_at": _iso(self.created_at),
-            "expires_at": _iso(self.expires_at),
-            "revoked_at": _iso(self.revoked_at),
+            "created_at": iso_time(self.created_at),
+            "expires_at": iso_time(self.expires_at),
+            "revoked_at": iso_time(self.revoked_at),
         }
 
 
@@ -171,7 +172,3 @@ def _replaced(key: ApiKey, **values: Any) -> ApiKey:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _iso(at: int | None) -> str | None:
-    return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

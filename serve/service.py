@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..errors import NearclassError
+from ..schemas.written import Written
 from ..store.state import State
 from .answering import Answering, Question
 from .audit import Audit
@@ -19,7 +20,7 @@ from .options import ServiceOptions
 from .pool import Pool
 from .sessions import Sessions
 from .uploads import Uploads
-from .writing import Write, Writing, Written
+from .writing import Write, Writing
 
 if TYPE_CHECKING:
     from ..catalog import Catalog

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import TaxonomyError
 from ..schemas.records import Item
+from ..schemas.written import ItemError, Written
 from .metrics import Metrics
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..ingest.run import Writer
 
-__all__ = ["Refused", "Write", "Writing", "Written"]
+__all__ = ["Write", "Writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +28,6 @@ class Write:
 
     items: tuple[Item, ...]
     confirmed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An item that was not stored: its place in the request, its id, and why."""
-
-    index: int
-    id: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of the items of one request, all of it durable; ok + unchanged + the number of errors == read."""
-
-    read: int
-    ok: int
-    unchanged: int
-    embedded: int
-    truncated: int
-    errors: tuple[Refused, ...]
 
 
 class Writing:
@@ -83,19 +62,19 @@ class Writing:
         refused = dict(unknown)
         for one in result.refusals:
             place = kept[one.index]
-            refused[place] = Refused(place, write.items[place].id, one.code, one.message)
+            refused[place] = ItemError(place, write.items[place].id, one.code, one.message)
         errors = tuple(refused[place] for place in sorted(refused))
         return Written(len(write.items), result.ok, result.unchanged, result.embedded, result.truncated, errors)
 
-    def _classes(self, write: Write) -> tuple[list[str], dict[int, Refused]]:
+    def _classes(self, write: Write) -> tuple[list[str], dict[int, ItemError]]:
         """Ids of the confirmed classes, and the items whose class is not there."""
         taxonomy = self._catalog.classes.taxonomy
         ids: list[str] = []
-        unknown: dict[int, Refused] = {}
+        unknown: dict[int, ItemError] = {}
         for place, (item, name) in enumerate(zip(write.items, write.confirmed, strict=True)):
             try:
                 ids.append(taxonomy.find(name).id if name else "")
             except TaxonomyError as error:
                 ids.append("")
-                unknown[place] = Refused(place, item.id, "unknown_label", error.message)
+                unknown[place] = ItemError(place, item.id, "unknown_label", error.message)
         return ids, unknown

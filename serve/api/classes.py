@@ -1,29 +1,28 @@
 """/v1/classes: the classes, one by one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from ...catalog import Catalog
 from ...errors import UsageError
 from ...ingest.sources import RawRow
 from ...ingest.taxonomy import read_classes
 from ...schemas.records import ClassSpec
-from ...schemas.taxonomy import Taxonomy
-from ..access import Admin, Caller, Reader
-from ..changing import class_row, make, tag
+from ..access import Reader
+from ..changing import class_row, tag
 from ..options import MAX_PAGE
-from ..service import Service
+from .asked import Change
 from .class_bodies import ClassBody, ClassChanges, ImportBody
-from .common import IdempotencyKey, IfMatch, Json, Served, cursor, position, problems, router, written_once
+from .common import Json, Served, cursor, position, problems, router
 from .rows import ChangeRow, ClassPage, ClassRow
 
-__all__ = ["DryRun", "changed", "no_pictures", "routes"]
+__all__ = ["routes"]
 
 routes = router("classes")
 
-DryRun = Annotated[bool, Query(description="Say which stored items would move, and change nothing.")]
+_CHANGE: Mapping[str, Any] = {"response_model": ChangeRow, "responses": problems(404, 409, 412)}
 
 
 @routes.get("/classes", response_model=ClassPage, responses=problems(404))
@@ -54,45 +53,22 @@ async def list_classes(
     return Json(found, headers={"ETag": tag(revision)})
 
 
-@routes.post("/classes", response_model=ChangeRow, status_code=201, responses=problems(404, 409, 412))
-async def add(
-    body: ClassBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/classes", status_code=201, **_CHANGE)
+async def add(body: ClassBody, change: Change) -> Response:
     """Add a class; it can be assigned when this answers."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        given = body.model_dump(exclude={"message"})
-        spec = catalog.classes.signed(caller.label, body.message).add(given.pop("name"), **given)
-        return _row(catalog, spec.id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run, status=201)
+    given = body.model_dump(exclude={"message", "name"})
+    return await change.one(body.message, lambda classes: classes.add(body.name, **given).id, status=201)
 
 
-@routes.post("/classes/import", response_model=ChangeRow, responses=problems(404, 409, 412))
-async def import_(
-    body: ImportBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/classes/import", **_CHANGE)
+async def import_(body: ImportBody, change: Change) -> Response:
     """Add classes, or replace those that are there and differ; refused rows are named, the others go on."""
 
-    def change(catalog: Catalog) -> dict[str, Any]:
+    def act(catalog: Catalog) -> dict[str, Any]:
         rows = [RawRow(row, "request", number, number - 1) for number, row in enumerate(body.classes, 1)]
         found = read_classes(rows, catalog.classes.taxonomy)
-        no_pictures(found.specs)
-        done = catalog.import_classes(found.specs, by=caller.label, message=body.message)
+        _refuse_pictures(found.specs)
+        done = catalog.import_classes(found.specs, by=change.caller.label, message=body.message)
         errors = [{"line": one.line, "code": one.code, "message": one.message} for one in found.rejects]
         return {
             "added": list(done.added),
@@ -101,7 +77,7 @@ async def import_(
             "errors": errors,
         }
 
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.made(act)
 
 
 @routes.get("/classes/{class_id:path}", response_model=ClassRow, responses=problems(404))
@@ -120,50 +96,13 @@ async def show(class_id: str, service: Served, _: Reader) -> Json:
     return Json(row, headers={"ETag": tag(revision)})
 
 
-@routes.patch("/classes/{class_id:path}", response_model=ChangeRow, responses=problems(404, 409, 412))
-async def edit(
-    class_id: str,
-    body: ClassChanges,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.patch("/classes/{class_id:path}", **_CHANGE)
+async def edit(class_id: str, body: ClassChanges, change: Change) -> Response:
     """Change a class; what is not named stays, an empty list clears."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        spec = catalog.classes.signed(caller.label, body.message).edit(class_id, **body.changes())
-        return _row(catalog, spec.id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.one(body.message, lambda classes: classes.edit(class_id, **body.changes()).id)
 
 
-async def changed(
-    service: Service,
-    request: Request,
-    caller: Caller,
-    key: str | None,
-    match: str | None,
-    change: Callable[[Catalog], dict[str, Any]],
-    *,
-    dry_run: bool,
-    status: int = 200,
-) -> Response:
-    """The answer to a change of the classes: made, or with ``dry_run`` only tried."""
-
-    async def act() -> Json:
-        row = await service.pool.run(make, service.catalog, change, _revisions(match), dry_run=dry_run)
-        service.metrics.revision.set(service.catalog.classes.taxonomy.revision)
-        headers = {"ETag": tag(row["revision"])}
-        return Json(row, status_code=200 if dry_run else status, headers=headers)
-
-    return await written_once(service, request, caller, key, act)
-
-
-def no_pictures(specs: Iterable[ClassSpec]) -> None:
+def _refuse_pictures(specs: Iterable[ClassSpec]) -> None:
     """Refuse pictures of classes: they would be paths, and no file of this machine is read for a caller.
 
     Raises:
@@ -174,17 +113,5 @@ def no_pictures(specs: Iterable[ClassSpec]) -> None:
         raise UsageError(message, hint="Import them with `nearclass classes import`.")
 
 
-def _row(catalog: Catalog, class_id: str) -> dict[str, Any]:
-    taxonomy: Taxonomy = catalog.classes.taxonomy
-    return class_row(taxonomy[class_id], taxonomy, frozenset(taxonomy.assignable()))
-
-
 def _after(ids: list[str], class_id: str) -> int:
     return ids.index(class_id) + 1 if class_id in ids else 0
-
-
-def _revisions(match: str | None) -> frozenset[str] | None:
-    """The ETags that a change may start from; None for any."""
-    if match is None or match.strip() == "*":
-        return None
-    return frozenset(one.strip() for one in match.split(","))

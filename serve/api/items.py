@@ -4,16 +4,17 @@ import io
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
 from ...query.items import item_filter
-from ..access import Ingester, Reader
+from ..access import Reader
 from ..options import MAX_PAGE
 from ..service import Service
 from ..writing import Write
+from .asked import ItemWrite
 from .bodies import ConfirmBody, IdsBody, IngestBody
-from .common import IdempotencyKey, Json, Served, as_json, cursor, position, problems, router, written_once
+from .common import Json, Served, as_json, cursor, position, problems, router
 from .items_in import items_of
 from .rows import FoundPage, FoundRow, WrittenRow
 
@@ -50,10 +51,9 @@ async def list_items(
 
 
 @routes.post("/items", response_model=WrittenRow, responses=problems(409))
-async def ingest(
-    body: IngestBody, request: Request, service: Served, caller: Ingester, key: IdempotencyKey = None
-) -> Response:
+async def ingest(body: IngestBody, write: ItemWrite) -> Response:
     """Store items and assign each; all is durable when this answers. One of an id that is stored takes its place."""
+    service = write.service
 
     async def act() -> Json:
         items = await service.pool.run(items_of, body.items, service.uploads.storing())
@@ -61,54 +61,46 @@ async def ingest(
         done = await service.writes.submit(Write(items, confirmed), len(items), service.options.request_timeout_s)
         return Json(done)
 
-    return await written_once(service, request, caller, key, act)
+    return await write.answered(act)
 
 
 @routes.post("/items/confirm", responses=problems(404, 409))
-async def confirm(
-    body: ConfirmBody, request: Request, service: Served, caller: Ingester, key: IdempotencyKey = None
-) -> Response:
+async def confirm(body: ConfirmBody, write: ItemWrite) -> Response:
     """Note that a person says these items belong to a class."""
 
-    def change() -> dict[str, Any]:
-        with service.item_lock:
-            spec = service.catalog.items().confirm(body.ids, body.class_)
-        service.audit.note(
-            "items.confirm", by=caller.label, request_id=request.state.request_id, ids=body.ids, class_id=spec.id
-        )
+    def act() -> dict[str, Any]:
+        with write.service.item_lock:
+            spec = write.service.catalog.items().confirm(body.ids, body.class_)
+        write.note("items.confirm", ids=body.ids, class_id=spec.id)
         return {"class_id": spec.id, "confirmed": len(body.ids)}
 
-    return await _changed(service, request, caller, key, change)
+    return await write.once(act)
 
 
 @routes.post("/items/unconfirm", responses=problems(404, 409))
-async def unconfirm(
-    body: IdsBody, request: Request, service: Served, caller: Ingester, key: IdempotencyKey = None
-) -> Response:
+async def unconfirm(body: IdsBody, write: ItemWrite) -> Response:
     """Take confirmations back."""
 
-    def change() -> dict[str, Any]:
-        with service.item_lock:
-            service.catalog.items().unconfirm(body.ids)
-        service.audit.note("items.unconfirm", by=caller.label, request_id=request.state.request_id, ids=body.ids)
+    def act() -> dict[str, Any]:
+        with write.service.item_lock:
+            write.service.catalog.items().unconfirm(body.ids)
+        write.note("items.unconfirm", ids=body.ids)
         return {"unconfirmed": len(body.ids)}
 
-    return await _changed(service, request, caller, key, change)
+    return await write.once(act)
 
 
 @routes.post("/items/delete", responses=problems(409))
-async def delete(
-    body: IdsBody, request: Request, service: Served, caller: Ingester, key: IdempotencyKey = None
-) -> Response:
+async def delete(body: IdsBody, write: ItemWrite) -> Response:
     """Remove items; those that are not there are passed over."""
 
-    def change() -> dict[str, Any]:
-        with service.item_lock:
-            count = service.catalog.items().delete(body.ids)
-        service.audit.note("items.delete", by=caller.label, request_id=request.state.request_id, ids=body.ids)
+    def act() -> dict[str, Any]:
+        with write.service.item_lock:
+            count = write.service.catalog.items().delete(body.ids)
+        write.note("items.delete", ids=body.ids)
         return {"deleted": count}
 
-    return await _changed(service, request, caller, key, change)
+    return await write.once(act)
 
 
 @routes.get("/items/{item_id:path}", response_model=FoundRow, responses=problems(404))
@@ -147,13 +139,6 @@ async def export(service: Served, _: Reader, class_id: ClassFilter = None, where
             yield as_json(item) + b"\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-async def _changed(service: Service, request: Request, caller: Any, key: str | None, change: Any) -> Response:
-    async def act() -> Json:
-        return Json(await service.pool.run(change))
-
-    return await written_once(service, request, caller, key, act)
 
 
 def _thumbnail(service: Service, item_id: str, size: int) -> bytes:

@@ -1,13 +1,13 @@
 """What requests hold that begin jobs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from ..options import MAX_BATCH, MAX_LABELS
 from .bodies import Body, ClassName, ItemBody
 
-__all__ = ["CalibrateBody", "DiscoverBody", "EvaluateBody", "LabelledBody", "LearnBody"]
+__all__ = ["CalibrateBody", "DiscoverBody", "EvaluateBody", "LabelledBody", "LearnBody", "ReembedBody"]
 
 
 class LabelledBody(ItemBody):
@@ -54,3 +54,27 @@ class DiscoverBody(Body):
     min_size: int = Field(5, ge=2, le=10_000)
     review: bool = Field(default=False, description="Look at items under review too.")
     weakest: float = Field(0.0, ge=0, le=1, description="Look also at this share of the items, the worst fitting.")
+
+
+class ReembedBody(Body):
+    """A step of the move to another text encoder."""
+
+    step: Literal["plan", "run", "swap", "rollback", "drop"]
+    encoder: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="A preset or a model id; to go on with a run, leave it off."
+    )
+    rate: float | None = Field(None, gt=0, description="Embed at most so many items a second; for run.")
+    labelled: _Labelled = Field(default_factory=list, description="Items to compare both encoders on; for run.")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "ReembedBody":
+        if self.step == "plan" and self.encoder is None:
+            message = "a plan needs an encoder"
+            raise ValueError(message)
+        if self.step not in {"plan", "run"} and self.encoder is not None:
+            message = f"{self.step} takes no encoder: it is about the move that was begun"
+            raise ValueError(message)
+        if self.step != "run" and (self.rate is not None or self.labelled):
+            message = "rate and labelled go with run"
+            raise ValueError(message)
+        return self

@@ -6,14 +6,16 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from ..access import Admin, Caller, Reader
+from .. import works
+from ..access import Admin, Reader
 from ..job import Control
 from ..service import Service
+from .asked import JobStart, JobStartByReader
 from .class_bodies import AcceptBody
-from .common import IdempotencyKey, Json, Served, problems, router, written_once
+from .common import Json, Served, problems, router
 from .items_in import labelled_of
-from .job_bodies import CalibrateBody, DiscoverBody, EvaluateBody, LabelledBody, LearnBody
-from .rows import JobRow
+from .job_bodies import CalibrateBody, DiscoverBody, EvaluateBody, LabelledBody, LearnBody, ReembedBody
+from .rows import JobRow, MoveRow
 
 __all__ = ["routes"]
 
@@ -23,92 +25,91 @@ _STARTED: Mapping[str, Any] = {"response_model": JobRow, "status_code": 202, "re
 
 
 @routes.post("/jobs/learn", **_STARTED)
-async def learn(
-    body: LearnBody, request: Request, service: Served, caller: Admin, key: IdempotencyKey = None
-) -> Response:
+async def learn(body: LearnBody, job: JobStart) -> Response:
     """Better class vectors from stored items, confirmed items, examples and labels; kept only if better."""
+    catalog = job.service.catalog
 
-    def work(control: Control) -> dict[str, Any]:
-        def run(labelled: list[Any], reject: Callable[..., None]) -> dict[str, Any]:
-            return service.catalog.learn(labelled, dry_run=body.dry_run, on_reject=reject).to_dict()
+    def run(labelled: list[Any], reject: Callable[..., None], control: Control) -> dict[str, Any]:
+        return catalog.learn(labelled, dry_run=body.dry_run, on_reject=reject, on_progress=control.at).to_dict()
 
-        return _with_labels(service, control, body.labelled, run)
-
-    return await _started(service, request, caller, key, "learn", work)
+    return await job.start("learn", _with_labels(job.service, body.labelled, run))
 
 
 @routes.post("/jobs/calibrate", **_STARTED)
-async def calibrate(
-    body: CalibrateBody, request: Request, service: Served, caller: Admin, key: IdempotencyKey = None
-) -> Response:
+async def calibrate(body: CalibrateBody, job: JobStart) -> Response:
     """Make confidences honest, and assign only what keeps a precision."""
+    catalog = job.service.catalog
 
-    def work(control: Control) -> dict[str, Any]:
-        def run(labelled: list[Any], reject: Callable[..., None]) -> dict[str, Any]:
-            return service.catalog.calibrate(labelled, precision=body.precision, on_reject=reject).to_dict()
+    def run(labelled: list[Any], reject: Callable[..., None], control: Control) -> dict[str, Any]:
+        report = catalog.calibrate(labelled, precision=body.precision, on_reject=reject, on_progress=control.at)
+        return report.to_dict()
 
-        return _with_labels(service, control, body.labelled, run)
-
-    return await _started(service, request, caller, key, "calibrate", work)
+    return await job.start("calibrate", _with_labels(job.service, body.labelled, run))
 
 
 @routes.post("/jobs/evaluate", **_STARTED)
-async def evaluate(
-    body: EvaluateBody, request: Request, service: Served, caller: Reader, key: IdempotencyKey = None
-) -> Response:
+async def evaluate(body: EvaluateBody, job: JobStartByReader) -> Response:
     """Measure the answers on labelled items; nothing is stored."""
+    catalog = job.service.catalog
 
-    def work(control: Control) -> dict[str, Any]:
-        def run(labelled: list[Any], reject: Callable[..., None]) -> dict[str, Any]:
-            return service.catalog.evaluate(labelled, on_reject=reject)[0].to_dict()
+    def run(labelled: list[Any], reject: Callable[..., None], control: Control) -> dict[str, Any]:
+        return catalog.evaluate(labelled, on_reject=reject, on_progress=control.at)[0].to_dict()
 
-        return _with_labels(service, control, body.labelled, run)
-
-    return await _started(service, request, caller, key, "evaluate", work)
+    return await job.start("evaluate", _with_labels(job.service, body.labelled, run))
 
 
 @routes.post("/jobs/discover", **_STARTED)
-async def discover(
-    body: DiscoverBody, request: Request, service: Served, caller: Admin, key: IdempotencyKey = None
-) -> Response:
+async def discover(body: DiscoverBody, job: JobStart) -> Response:
     """Propose classes that may be missing, from stored items that no class fits."""
-
-    def work(_: Control) -> dict[str, Any]:
-        found = service.catalog.discover(min_size=body.min_size, review=body.review, weakest=body.weakest)
-        return {"proposals": [one.to_dict() for one in found]}
-
-    return await _started(service, request, caller, key, "discover", work)
+    work = works.discover(job.service, min_size=body.min_size, review=body.review, weakest=body.weakest)
+    return await job.start("discover", work)
 
 
 @routes.post("/jobs/accept", **_STARTED)
-async def accept(
-    body: AcceptBody, request: Request, service: Served, caller: Admin, key: IdempotencyKey = None
-) -> Response:
+async def accept(body: AcceptBody, job: JobStart) -> Response:
     """Make a class of a proposal of the latest discovery, and answer the stored items anew."""
-
-    def work(_: Control) -> dict[str, Any]:
-        with service.item_lock:
-            done = service.catalog.accept(
-                body.number, body.name, parent=body.parent, id=body.id, by=caller.label, message=body.message
-            )
-        path = service.catalog.classes.taxonomy.path(done.spec.id)
-        return {"id": done.spec.id, "path": list(path), "assigned": done.assigned, "changed": done.changed}
-
-    return await _started(service, request, caller, key, "accept", work)
+    work = works.accept(
+        job.service,
+        body.number,
+        body.name,
+        by=job.caller.label,
+        parent=body.parent,
+        class_id=body.id,
+        message=body.message,
+    )
+    return await job.start("accept", work)
 
 
 @routes.post("/jobs/reassign", **_STARTED)
-async def reassign(request: Request, service: Served, caller: Admin, key: IdempotencyKey = None) -> Response:
+async def reassign(job: JobStart) -> Response:
     """Answer anew every stored item that was assigned before the latest change; nothing is embedded again."""
+    return await job.start("reassign", works.reassign(job.service))
 
-    def work(control: Control) -> dict[str, Any]:
-        steps = service.catalog.stale_items()
-        control.step(0, steps)
-        with service.item_lock:
-            moved = service.catalog.items().reassign(control.step)
-        return {"changed": len(moved)}
 
-    return await _started(service, request, caller, key, "reassign", work)
+@routes.post("/jobs/reembed", **_STARTED)
+async def reembed(body: ReembedBody, job: JobStart) -> Response:
+    """A step of the move to another text encoder, while the catalogue answers.
+
+    ``plan`` says what it would take; ``run`` fills the new space beside the old one, and goes on where it was cut off;
+    ``swap`` answers from the new one, all at once; ``rollback`` goes back; ``drop`` frees the old one for good.
+    """
+    service = job.service
+    if body.step == "plan" and body.encoder is not None:
+        return await job.start("reembed-plan", works.plan(service, body.encoder))
+    if body.step != "run":
+        return await job.start(f"reembed-{body.step}", works.moving(service, body.step))
+
+    def run(labelled: list[Any], _: Callable[..., None], control: Control) -> dict[str, Any]:
+        return works.filling(service, body.encoder, body.rate, labelled)(control)
+
+    return await job.start("reembed-run", _with_labels(service, body.labelled, run))
+
+
+@routes.get("/reembed", response_model=MoveRow)
+async def reembed_status(service: Served, _: Reader) -> Json:
+    """Where the move to another text encoder stands, and what to do next."""
+    found = await service.pool.run(service.catalog.reembedding.status)
+    return Json(found.to_dict())
 
 
 @routes.get("/jobs", response_model=list[JobRow])
@@ -134,40 +135,23 @@ async def cancel(job_id: str, request: Request, service: Served, caller: Admin) 
     return Json(job.to_dict())
 
 
-async def _started(
-    service: Service,
-    request: Request,
-    caller: Caller,
-    key: str | None,
-    kind: str,
-    work: Callable[[Control], dict[str, Any]],
-) -> Response:
-    def start() -> dict[str, Any]:
-        job = service.jobs.start(kind, caller.label, work)
-        service.audit.note(f"jobs.{kind}", by=caller.label, request_id=request.state.request_id, job=job.id)
-        return job.to_dict()
-
-    async def act() -> Json:
-        row = await service.pool.run(start)
-        return Json(row, status_code=202, headers={"Location": f"/v1/jobs/{row['id']}"})
-
-    return await written_once(service, request, caller, key, act)
-
-
 def _with_labels(
     service: Service,
-    control: Control,
     bodies: list[LabelledBody],
-    run: Callable[[list[Any], Callable[..., None]], dict[str, Any]],
-) -> dict[str, Any]:
-    """The result of what reads labelled items, and the items that it could not use."""
-    with service.uploads.asking() as upload:
-        labelled, errors = labelled_of(bodies, service.catalog.classes.taxonomy, upload)
-        control.step(0)
+    run: Callable[[list[Any], Callable[..., None], Control], dict[str, Any]],
+) -> works.Work:
+    """Work on labelled items, whose result also has the items that could not be used."""
 
-        def reject(row: Any, bad: Any) -> None:
-            index = next(at for at, one in enumerate(labelled) if one is row)
-            errors.append({"index": index, "id": row.item.id, "code": bad.code, "message": bad.message})
+    def work(control: Control) -> dict[str, Any]:
+        with service.uploads.asking() as upload:
+            labelled, errors = labelled_of(bodies, service.catalog.classes.taxonomy, upload)
+            control.step(0)
 
-        found = run(labelled, reject)
-    return {**found, "errors": errors}
+            def reject(row: Any, bad: Any) -> None:
+                index = next(at for at, one in enumerate(labelled) if one is row)
+                errors.append({"index": index, "id": row.item.id, "code": bad.code, "message": bad.message})
+
+            found = run(labelled, reject, control)
+        return {**found, "errors": errors}
+
+    return work

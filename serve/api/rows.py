@@ -16,6 +16,7 @@ __all__ = [
     "FoundRow",
     "JobRow",
     "KeyRow",
+    "MoveRow",
     "ProblemRow",
     "WrittenRow",
 ]
@@ -176,10 +177,23 @@ class JobRow(_Row):
     by: str
     started_at: str
     ended_at: str | None
+    doing: str
     done: int
     steps: int | None
     result: Any = None
     error: str | None
+
+
+class MoveRow(_Row):
+    """Where the move to another encoder stands."""
+
+    step: Literal["none", "filling", "filled", "swapped", "dropping"]
+    serving: str
+    other: str
+    encoder: str
+    items: int
+    other_items: int
+    next: str
 
 
 class KeyRow(_Row):

@@ -1,174 +1,95 @@
 """/v1/taxonomy: changes of the classes by name, and their history."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
 from ...catalog import Catalog
 from ...errors import UsageError
 from ...schemas.taxonomy import spec_to_dict
 from ...store.history import Entry
-from ..access import Admin, Reader
-from ..changing import class_row, tag
+from ..access import Reader
+from ..changing import tag
 from ..options import MAX_PAGE
+from ..times import iso_time
+from .asked import Change, row_of
 from .class_bodies import MergeBody, MoveBody, NameBody, RenameBody, RollbackBody, SplitBody
-from .classes import DryRun, changed
-from .common import IdempotencyKey, IfMatch, Json, Served, as_json, problems, router
+from .common import Json, Served, as_json, problems, router
 from .rows import ChangeRow, EntryRow
 
 __all__ = ["routes"]
 
 routes = router("taxonomy")
 
-_PROBLEMS = problems(404, 409, 412)
+_CHANGE: Mapping[str, Any] = {"response_model": ChangeRow, "responses": problems(404, 409, 412)}
 
 
-@routes.post("/taxonomy/rename", response_model=ChangeRow, responses=_PROBLEMS)
-async def rename(
-    body: RenameBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/rename", **_CHANGE)
+async def rename(body: RenameBody, change: Change) -> Response:
     """Give a class another name; its id stays."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        return _row(catalog, catalog.classes.signed(caller.label, body.message).rename(body.class_, body.name).id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.one(body.message, lambda classes: classes.rename(body.class_, body.name).id)
 
 
-@routes.post("/taxonomy/move", response_model=ChangeRow, responses=_PROBLEMS)
-async def move(
-    body: MoveBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/move", **_CHANGE)
+async def move(body: MoveBody, change: Change) -> Response:
     """Put a class, with all that is below it, below another one, or at the top."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        return _row(catalog, catalog.classes.signed(caller.label, body.message).move(body.class_, body.under).id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.one(body.message, lambda classes: classes.move(body.class_, body.under).id)
 
 
-@routes.post("/taxonomy/merge", response_model=ChangeRow, responses=_PROBLEMS)
-async def merge(
-    body: MergeBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/merge", **_CHANGE)
+async def merge(body: MergeBody, change: Change) -> Response:
     """Merge classes into another one, to which they lead from then on."""
 
-    def change(catalog: Catalog) -> dict[str, Any]:
+    def act(catalog: Catalog) -> dict[str, Any]:
         into = catalog.classes.taxonomy.find(body.into).id
-        classes = catalog.classes.signed(caller.label, body.message)
+        classes = catalog.classes.signed(change.caller.label, body.message)
         taxonomy = classes.merge(body.classes, into, evidence=body.evidence).taxonomy
-        return {**_row(catalog, into), "merged": taxonomy.merged([into])}
+        return {**row_of(catalog, into), "merged": taxonomy.merged([into])}
 
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.made(act)
 
 
-@routes.post("/taxonomy/split", response_model=ChangeRow, responses=_PROBLEMS)
-async def split(
-    body: SplitBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/split", **_CHANGE)
+async def split(body: SplitBody, change: Change) -> Response:
     """Split a class into new ones; its stored items go to the nearest of them, unless a person confirmed them."""
     if any("image" in name.lower() for part in body.into if isinstance(part, Mapping) for name in part):
         message = "pictures of classes cannot be given here"
         raise UsageError(message, hint="Import them with `nearclass classes import`.")
 
-    def change(catalog: Catalog) -> dict[str, Any]:
-        with service.item_lock:
+    def act(catalog: Catalog) -> dict[str, Any]:
+        with change.service.item_lock:
             done, shared = catalog.split(
-                body.class_, body.into, retire=body.retire, by=caller.label, message=body.message
+                body.class_, body.into, retire=body.retire, by=change.caller.label, message=body.message
             )
         return {"added": list(done.added), "items": shared.moved, "conflicts": list(shared.conflicts)}
 
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.made(act)
 
 
-@routes.post("/taxonomy/retire", response_model=ChangeRow, responses=_PROBLEMS)
-async def retire(
-    body: NameBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/retire", **_CHANGE)
+async def retire(body: NameBody, change: Change) -> Response:
     """Stop answering a class and what is below it; nothing stored is lost."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        return _row(catalog, catalog.classes.signed(caller.label, body.message).retire(body.class_).id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.one(body.message, lambda classes: classes.retire(body.class_).id)
 
 
-@routes.post("/taxonomy/restore", response_model=ChangeRow, responses=_PROBLEMS)
-async def restore(
-    body: NameBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/restore", **_CHANGE)
+async def restore(body: NameBody, change: Change) -> Response:
     """Answer a retired class again."""
-
-    def change(catalog: Catalog) -> dict[str, Any]:
-        return _row(catalog, catalog.classes.signed(caller.label, body.message).restore(body.class_).id)
-
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.one(body.message, lambda classes: classes.restore(body.class_).id)
 
 
-@routes.post("/taxonomy/rollback", response_model=ChangeRow, responses=_PROBLEMS)
-async def rollback(
-    body: RollbackBody,
-    request: Request,
-    service: Served,
-    caller: Admin,
-    key: IdempotencyKey = None,
-    match: IfMatch = None,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+@routes.post("/taxonomy/rollback", **_CHANGE)
+async def rollback(body: RollbackBody, change: Change) -> Response:
     """Bring the classes of an earlier revision back, as a new one."""
 
-    def change(catalog: Catalog) -> dict[str, Any]:
-        done = catalog.classes.signed(caller.label, body.message).rollback(body.revision)
+    def act(catalog: Catalog) -> dict[str, Any]:
+        done = catalog.classes.signed(change.caller.label, body.message).rollback(body.revision)
         return {"changed": [*done.added, *done.changed]}
 
-    return await changed(service, request, caller, key, match, change, dry_run=dry_run)
+    return await change.made(act)
 
 
 @routes.get("/taxonomy/log", response_model=list[EntryRow])
@@ -209,15 +130,10 @@ async def export(service: Served, _: Reader) -> Response:
     return StreamingResponse(lines, media_type="application/x-ndjson", headers={"ETag": tag(taxonomy.revision)})
 
 
-def _row(catalog: Catalog, class_id: str) -> dict[str, Any]:
-    taxonomy = catalog.classes.taxonomy
-    return class_row(taxonomy[class_id], taxonomy, frozenset(taxonomy.assignable()))
-
-
 def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "revision": entry.revision,
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.at)),
+        "at": iso_time(entry.at),
         "by": entry.by,
         "command": entry.command,
         "classes": list(entry.classes),

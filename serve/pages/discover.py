@@ -4,8 +4,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import Form, Request, Response
 
+from .. import works
 from ..access import Admin, Caller, Reader
-from ..job import OPEN, Control, Job
+from ..job import OPEN, Job
 from .desk import AtDesk, Desk
 from .overview import start_job
 from .rendering import fragment, page, pages
@@ -34,11 +35,8 @@ async def begin(request: Request, desk: AtDesk, caller: Admin, *, review: Annota
     """Look for classes that may be missing."""
     service = desk.service
 
-    def work(_: Control) -> dict[str, Any]:
-        return {"proposals": [one.to_dict() for one in service.catalog.discover(review=review)]}
-
     def act() -> dict[str, Any]:
-        start_job(desk, caller, "discover", work, request.state.request_id)
+        start_job(desk, caller, "discover", works.discover(service, review=review), request.state.request_id)
         return _proposals(desk, caller)
 
     return fragment("_proposals.html", **await service.pool.run(act))
@@ -56,11 +54,7 @@ async def accept(
     """Make a class of a proposal, and answer the stored items anew."""
     service = desk.service
 
-    def work(_: Control) -> dict[str, Any]:
-        with service.item_lock:
-            done = service.catalog.accept(number, name.strip(), parent=parent or None, by=caller.label)
-        path = service.catalog.classes.taxonomy.path(done.spec.id)
-        return {"id": done.spec.id, "path": list(path), "assigned": done.assigned, "changed": done.changed}
+    work = works.accept(service, number, name.strip(), by=caller.label, parent=parent or None)
 
     def act() -> dict[str, Any]:
         start_job(desk, caller, "accept", work, request.state.request_id)

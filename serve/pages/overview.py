@@ -9,6 +9,7 @@ from fastapi import Form, Query, Request, Response
 
 from ...schemas.records import Decision
 from ...schemas.taxonomy import Taxonomy
+from .. import works
 from ..access import Admin, Caller, Reader
 from ..figures import Figures
 from ..job import OPEN, Control, Job
@@ -96,16 +97,10 @@ async def start(
     """Begin a job that needs nothing else."""
     service = desk.service
 
-    def learn(_: Control) -> dict[str, Any]:
-        return service.catalog.learn().to_dict()
+    def learn(control: Control) -> dict[str, Any]:
+        return service.catalog.learn(on_progress=control.at).to_dict()
 
-    def reassign(control: Control) -> dict[str, Any]:
-        control.step(0, service.catalog.stale_items())
-        with service.item_lock:
-            moved = service.catalog.items().reassign(control.step)
-        return {"changed": len(moved)}
-
-    work = learn if kind == "learn" else reassign
+    work = learn if kind == "learn" else works.reassign(service)
     await service.pool.run(start_job, desk, caller, kind, work, request.state.request_id)
     return fragment("_jobs.html", **await service.pool.run(_jobs, desk, caller))
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from nearclass.serve.api.rows import JobRow
-from nearclass.serve.job import JobState
+from nearclass.serve.job import Control, JobState
 from nearclass.serve.jobs import Jobs
 from nearclass.serve.problems import Problem
 from nearclass.store.state import State
@@ -23,6 +23,14 @@ def ended(client, answer, state="done"):
             return job
         time.sleep(0.05)
     raise AssertionError(job)
+
+
+def until(true):
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError
 
 
 LABELLED = [{"title": f"{word} number {n}", "label": word} for word in ("kettles", "spades") for n in range(6)]
@@ -52,6 +60,67 @@ def test_discovery_proposes_and_a_proposal_becomes_a_class(client):
     assert job["result"]["proposals"]
     made = ended(client, client.post("/v1/jobs/accept", json={"number": 1, "name": "Guitars"}))
     assert made["result"]["id"] == "guitars"
+
+
+def started(client, **body):
+    return client.post("/v1/jobs/reembed", json=body)
+
+
+def test_the_catalogue_moves_to_another_encoder_and_back_over_http(client, tiny_model):
+    client.post("/v1/items", json={"items": [{"id": str(n), "title": f"kettle {n}"} for n in range(40)]})
+    move, serving = client.service.catalog.reembedding, client.get("/v1/reembed").json()["serving"]
+    assert client.get("/v1/reembed").json()["step"] == "none"
+
+    def cut_off(what, done, of):  # a caller names no folder, so the move to one is begun here
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move.run(str(tiny_model), on_progress=cut_off)
+    job = started(client, step="run", rate=1).json()
+    assert client.post(f"/v1/jobs/{job['id']}/cancel").json()["state"] == "cancelling"
+    until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled")
+    assert client.get("/v1/reembed").json()["step"] == "filling"
+
+    filled = ended(client, started(client, step="run"))
+    assert (filled["result"]["items"], filled["doing"]) == (40, "answers")
+    assert client.get("/v1/reembed").json()["next"].startswith("nearclass reembed swap")
+    swapped = ended(client, started(client, step="swap"))["result"]
+    assert (swapped["step"], swapped["other"]) == ("swapped", serving)
+    answer = client.post("/v1/assign", json={"texts": ["kettle"]}).json()["assignments"][0]
+    assert answer["space"] == swapped["serving"] != serving
+    assert ended(client, started(client, step="rollback"))["result"]["serving"] == serving
+    assert client.post("/v1/assign", json={"texts": ["kettle"]}).json()["assignments"][0]["space"] == serving
+
+
+def test_a_move_that_cannot_be_made_is_refused(client, tiny_model):
+    assert "folder" in ended(client, started(client, step="plan", encoder=str(tiny_model)), "failed")["error"]
+    assert "already" in ended(client, started(client, step="plan", encoder="minilm"), "failed")["error"]
+    assert "no move" in ended(client, started(client, step="swap"), "failed")["error"]
+    for body in ({"step": "plan"}, {"step": "swap", "encoder": "minilm"}, {"step": "drop", "rate": 3}, {"step": "x"}):
+        assert started(client, **body).status_code == 422
+
+
+def test_a_cancel_takes_effect_before_anything_is_stored(client, monkeypatch):
+    client.post("/v1/items", json={"items": [{"id": str(n), "title": f"kettle {n}"} for n in range(30)]})
+    seen = []
+
+    def cancelled(control, doing, done, steps):
+        seen.append(doing)
+        control.cancel()
+        told(control, doing, done, steps)
+
+    told = Control.at
+    monkeypatch.setattr(Control, "at", cancelled)
+    for kind, body in (
+        ("learn", {"labelled": LABELLED}),
+        ("calibrate", {"labelled": LABELLED, "precision": 0.9}),
+        ("evaluate", {"labelled": LABELLED}),
+        ("discover", {"weakest": 1.0}),
+        ("reassign", None),
+    ):
+        ended(client, client.post(f"/v1/jobs/{kind}", json=body), "cancelled")
+    assert seen == ["labels", "items", "items", "classes", "items"]
+    assert client.service.catalog.learning.versions() == []
 
 
 def test_a_job_that_fails_says_why(client):
