@@ -25,6 +25,7 @@ from .schemas.text import item_text
 from .schemas.vectors import unit_vector
 
 if TYPE_CHECKING:
+    from .encoders.image import ImageEncoder
     from .ingest.looking import Looked
 
 __all__ = ["NO_IMAGE_ENCODER", "Answers", "Seen"]
@@ -129,20 +130,20 @@ class Answers:
             message = "there is nothing to look for"
             raise UsageError(message, hint='Give words or a picture, such as: nearclass search "red kettle"')
         found: list[tuple[LiveSpace, NDArray[np.float32]]] = []
-        encoder = self._images.current()
         pair = self._pair()
         if query:
             words = item_text(Item("query", text=query))
             if pair.text is not None and pair.text.has_items:
                 encoder_of_texts = self._encoders.of(pair.text.place.space)
                 found.append((pair.text, encoder_of_texts.encode([words], Role.CLASS).vectors[0]))
-            if pair.image is not None and encoder is not None and pair.image.has_items:
+            if pair.image is not None and pair.image.has_items:
+                encoder = self._images.of(pair.image.place.space)
                 found.append((pair.image, encoder.encode([words], Role.CLASS).vectors[0]))
         if image:
-            looked, refusals = self._pictures([_shown(image)], [""])
+            looked, refusals = self._pictures([_shown(image)], [""], pair)
             if refusals:
                 raise refusals[0].error
-            shown = self._pair().image
+            shown = pair.image or self._pair().image
             if shown is not None:
                 found.extend((shown, one.vector) for one in looked.values() if one.vector is not None)
         return found
@@ -210,7 +211,7 @@ class Answers:
 
     def _seen(self, items: Sequence[Item], pair: LivePair) -> Seen:
         texts = [item_text(item) for item in items]
-        looked, refusals = self._pictures(items, texts)
+        looked, refusals = self._pictures(items, texts, pair)
         said = [place for place, text in enumerate(texts) if text and place not in refusals]
         kept = sorted({*said, *looked})
         row_of = {place: row for row, place in enumerate(kept)}
@@ -227,10 +228,12 @@ class Answers:
         digests = [looked[place].digest if place in looked else "" for place in kept]
         return Seen([items[place] for place in kept], text, image, refusals, len(items), digests)
 
-    def _pictures(self, items: Sequence[Item], texts: Sequence[str]) -> "tuple[dict[int, Looked], dict[int, _Refused]]":
+    def _pictures(
+        self, items: Sequence[Item], texts: Sequence[str], pair: LivePair
+    ) -> "tuple[dict[int, Looked], dict[int, _Refused]]":
         """What was seen in the pictures, and the items that cannot be answered, both by their places."""
         pictured = [place for place, item in enumerate(items) if item.image]
-        encoder = self._images.current() if pictured else None
+        encoder = self._encoder_of_pictures(pair) if pictured else None
         refusals = {
             place: _nothing(item)
             for place, item in enumerate(items)
@@ -241,7 +244,8 @@ class Answers:
         from .ingest.looking import look  # noqa: PLC0415 - decoders that a catalogue of texts has no use for
         from .pictures.load import PictureSource  # noqa: PLC0415
 
-        self._images.chosen()  # the classes may have no vectors among pictures yet
+        if pair.image is None:
+            self._images.chosen()  # the classes have no vectors among pictures yet
         sources = [PictureSource(items[place].image or "", Path(items[place].folder or ".")) for place in pictured]
         with self._images.loader() as loader:
             found = look(loader, encoder, sources, [""] * len(sources))
@@ -252,6 +256,10 @@ class Answers:
             else:
                 looked[place] = one
         return looked, refusals
+
+    def _encoder_of_pictures(self, pair: LivePair) -> "ImageEncoder | None":
+        """The one of the space that answers, if there is one by now."""
+        return self._images.current() if pair.image is None else self._images.of(pair.image.place.space)
 
 
 def _shown(image: str) -> Item:

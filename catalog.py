@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +44,7 @@ from .query.pair import LivePair
 from .query.review import ReviewReader
 from .query.search_items import search_items
 from .reembedding import Reembedding
+from .reembedding_spaces import MovedSpaces
 from .schemas.filters import Compare
 from .schemas.progress import SILENT, OnProgress
 from .schemas.records import Assignment, ClassSpec, Item, Role
@@ -52,6 +54,7 @@ from .settings import Settings, load_settings
 from .store import Store
 from .store.draft import DraftStore
 from .store.opening import open_store
+from .store.picture_folders import PictureFolders
 from .store.spaces import Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -93,7 +96,7 @@ class Catalog:
         self._spaces.check_version()
         self._encoders = CatalogEncoder(settings, self._spaces, encoder, brief=brief)
         self._encoders.check()
-        self._images = CatalogImages(settings, self._spaces, image_encoder)
+        self._images = CatalogImages(settings, self._spaces, PictureFolders(self._state), image_encoder)
         self._images.check()
         self._taxonomies = TaxonomyStore(self._state, shared=not store.embedded)
         self._live = LiveSpaces(
@@ -118,7 +121,9 @@ class Catalog:
             settings.picture_roots,
             settings.author,
         )
-        self._moves = Moves(settings.catalog, store, self._spaces, self._encoders.of, self._live.beside)
+        parts = self._state, self._spaces, self._encoders, self._images, self._taxonomies, self.classes
+        self._moved = MovedSpaces(settings.catalog, store, *parts, self._live.beside)
+        self._moves = Moves(settings.catalog, store, self._spaces, self._moved.rows, self._live.beside)
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
             self._spaces.settle()
@@ -462,7 +467,7 @@ class Catalog:
             EmptyTaxonomyError: There is no class to assign to.
         """
         learning = self.learning if space is None else None
-        serving = self._encoders.serving()[0].name
+        serving = [name for name in (self._spaces.serving(kind).serving for kind in ("text", "image")) if name]
         report = self._judging.calibrate(
             list(labelled),
             precision=precision,
@@ -481,11 +486,14 @@ class Catalog:
     def learning(self) -> Learning:
         """Versions of what was learnt: ``learn``, ``versions``, ``use`` to go back."""
         pair, images = self._live.pair(), self._images
-        encoder = images.current() if pair.image else None
-        pictures = PictureLearning(pair.image, encoder, images.loader) if pair.image and encoder else None
+        pictures = None
+        if pair.image:
+            encoder = images.of(pair.image.place.space)
+            pictures = PictureLearning(pair.image, encoder, images.loader, images.folders)
         live = pair.text or self._live.of(None)
-        encoder_of_texts = self._encoders.of(live.place.space)
-        return Learning(self.store, self._state, live, encoder_of_texts, self.classes.finish, pictures)
+        return Learning(
+            self.store, self._state, live, self._encoders.of(live.place.space), self.classes.finish, pictures
+        )
 
     def learn(
         self,
@@ -508,25 +516,13 @@ class Catalog:
             NearclassError: There is neither an item nor a label.
         """
         outcome = self.learning.learn(list(labelled), dry_run=dry_run, on_reject=on_reject, on_progress=on_progress)
-        if self._spaces.named(outcome.space).kind == "text":  # the one of pictures does not move
-            self._moves.steady(outcome.space)
+        self._moves.steady([outcome.space, *(one.space for one in outcome.spaces)])
         return outcome
 
     @property
     def reembedding(self) -> Reembedding:
-        """The move to another text encoder: ``plan``, ``run``, ``swap``, ``rollback``, ``drop``, ``status``."""
-        return Reembedding(
-            self.settings,
-            self.store,
-            self._state,
-            self._spaces,
-            self._encoders,
-            self._images,
-            self._taxonomies,
-            self.classes,
-            self._live.of,
-            self._live.beside,
-        )
+        """The move to another encoder: ``plan``, ``run``, ``swap``, ``rollback``, ``drop``, ``status``."""
+        return Reembedding(self._moved, self._live.of)
 
     def discover(
         self,
@@ -653,7 +649,10 @@ class Catalog:
 
     def _text_writer(self, pair: LivePair, looking: Looking | None) -> ItemWriter:
         live = pair.text or self._live.of(None)
-        return ItemWriter(self.store, live, self._encoders.of(live.place.space), pair=pair, looking=looking)
+        if looking and pair.image:
+            looking = replace(looking, encoder=self._images.of(pair.image.place.space))
+        encoder, folders = self._encoders.of(live.place.space), self._images.folders
+        return ItemWriter(self.store, live, encoder, pair=pair, looking=looking, folders=folders)
 
     def _discovery(self, space: str | None, by: str = "", message: str = "") -> Discovery:
         classes, stored = self.classes.signed(by, message), self.items(space).stored

@@ -1,37 +1,50 @@
-"""Which encoder of pictures a catalogue has, if any: the one given, else that of the settings, else the remembered."""
+"""Which encoder of pictures a catalogue has, if any: the one given, else that of the settings, else the remembered.
+
+At open these must agree. From then on an open catalogue goes by what it remembers, which may become another one while
+it is open, as with ``encoding``.
+"""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ModelNotFoundError, UsageError
 from .schemas.spaces import Space
 from .settings import Settings
+from .store.picture_folders import PictureFolders
 from .store.spaces import Spaces, check_same
 
 if TYPE_CHECKING:  # decoders and connections that a catalogue of texts has no use for
     from PIL.Image import Image
 
     from .encoders.image import ImageEncoder
+    from .pictures.finding import PictureFinder
     from .pictures.load import PictureLoader
 
 __all__ = ["CatalogImages"]
 
 
 class CatalogImages:
-    """Gives the encoder of a catalogue's pictures, always the same one; may be used from several threads.
+    """Gives the encoders of a catalogue's pictures, one for each space; may be used from several threads.
 
     Attributes:
         settle: Builds the classes of an image space that has just been remembered; set by the catalogue.
+        folders: Where pictures of items came from.
     """
 
-    def __init__(self, settings: Settings, spaces: Spaces, given: "ImageEncoder | None" = None) -> None:
+    def __init__(
+        self, settings: Settings, spaces: Spaces, folders: PictureFolders, given: "ImageEncoder | None" = None
+    ) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given."""
         self.settle: Callable[[], object] = lambda: None
+        self.folders = folders
         self._settings = settings
         self._spaces = spaces
-        self._encoder = given
+        self._first = given
+        self._made: dict[str, ImageEncoder] = {}
+        self._more: tuple[Path, ...] = ()
         self._lock = threading.RLock()
 
     def check(self) -> None:
@@ -45,13 +58,11 @@ class CatalogImages:
         if stored is None:
             return
         try:
-            encoder = self._made(stored)
+            check_same(stored, (self._configured() or self.of(stored)).space)
         except ModelNotFoundError:
             if self._settings.image_encoder is not None:
                 raise
-            return  # said again, in full, by the first command that needs the model
-        if encoder is not None:
-            check_same(stored, encoder.space)
+            # Said again, in full, by the first command that needs the model.
 
     def current(self) -> "ImageEncoder | None":
         """The encoder, for whoever reads; None where none is configured or remembered.
@@ -59,7 +70,44 @@ class CatalogImages:
         Raises:
             ModelNotFoundError: There is one, and its model is not here.
         """
-        return self._made(self._spaces.image_space())
+        stored = self._spaces.image_space()
+        return self._configured() if stored is None else self.of(stored)
+
+    def of(self, space: Space) -> "ImageEncoder":
+        """The encoder that makes the vectors of a space of pictures.
+
+        Raises:
+            ModelNotFoundError: It is not here.
+            SpaceMismatchError: What is here under its name makes other vectors.
+        """
+        with self._lock:
+            known = self._made.get(space.fingerprint)
+            if known is None:
+                first = self._configured()
+                mine = first is not None and first.space.fingerprint == space.fingerprint
+                known = first if first is not None and mine else self.named(space.encoder)
+                check_same(space, known.space)
+                self._made[space.fingerprint] = known
+            return known
+
+    def named(self, name: str) -> "ImageEncoder":
+        """The encoder of a preset, a hub id or a folder.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        from .encoders.image import ImageEncoder  # noqa: PLC0415 - slow to import
+        from .encoders.image_model import describe_image  # noqa: PLC0415
+        from .encoders.image_resolve import resolve_image  # noqa: PLC0415
+
+        settings = self._settings
+        model = describe_image(resolve_image(name, offline=settings.offline), prompts=settings.image_prompts)
+        return ImageEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+
+    def know(self, encoder: "ImageEncoder") -> None:
+        """Use this one for its space."""
+        with self._lock:
+            self._made.setdefault(encoder.space.fingerprint, encoder)
 
     def adopted(self) -> "ImageEncoder | None":
         """The encoder, which from now on is that of the catalogue, or None; its classes may have no vectors yet.
@@ -114,6 +162,23 @@ class CatalogImages:
         roots = [root.expanduser() for root in settings.picture_roots]
         return PictureLoader(limits, roots=roots, anywhere=not roots, fetcher=fetcher)
 
+    def known_folders(self) -> list[Path]:
+        """Folders that stored paths may begin in: those of the settings, of earlier rows, that of the process."""
+        roots = [root.expanduser() for root in self._settings.picture_roots]
+        return [*self._more, *roots, *self.folders.every(), Path()]
+
+    def look_in(self, folders: Iterable[Path]) -> None:
+        """Look for stored paths in these folders too, as long as this lives."""
+        self._more = tuple(folders)
+
+    @contextmanager
+    def finder(self) -> "Iterator[PictureFinder]":
+        """What finds the files of stored paths again."""
+        from .pictures.finding import PictureFinder  # noqa: PLC0415 - slow to import
+
+        with self.loader() as loader:
+            yield PictureFinder(self.known_folders(), loader)
+
     def picture(self, reference: str) -> "Image":
         """The pixels behind a stored reference: an address, an absolute path, or one from the allowed folders.
 
@@ -127,18 +192,9 @@ class CatalogImages:
         with self.loader() as loader:
             return loader.decode(loader.read(PictureSource(reference, folder)))
 
-    def _made(self, stored: Space | None) -> "ImageEncoder | None":
+    def _configured(self) -> "ImageEncoder | None":
+        """The one given or named by the settings."""
         with self._lock:
-            name = self._settings.image_encoder or (stored.encoder if stored else None)
-            if self._encoder is None and name is not None:
-                self._encoder = _encoder(name, self._settings)
-            return self._encoder
-
-
-def _encoder(name: str, settings: Settings) -> "ImageEncoder":
-    from .encoders.image import ImageEncoder  # noqa: PLC0415 - slow to import
-    from .encoders.image_model import describe_image  # noqa: PLC0415
-    from .encoders.image_resolve import resolve_image  # noqa: PLC0415
-
-    model = describe_image(resolve_image(name, offline=settings.offline), prompts=settings.image_prompts)
-    return ImageEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+            if self._first is None and self._settings.image_encoder is not None:
+                self._first = self.named(self._settings.image_encoder)
+            return self._first

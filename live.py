@@ -42,12 +42,7 @@ class LiveSpaces:
 
     def of(self, name: str | None) -> LiveSpace:
         """The space of given vectors with this name, or for None the space of texts that serves."""
-        space, mark = self._encoders.serving() if name is None else (self._spaces.named(name), "")
-        with self._lock:
-            # After a switch of spaces nothing that was read before it counts.
-            if space.name not in self._made or (mark and self._made[space.name][0] != mark):
-                self._made[space.name] = (mark, self._read(space))
-            return self._made[space.name][1]
+        return self._of(*self._encoders.serving()) if name is None else self._of(self._spaces.named(name), "")
 
     def pair(self) -> LivePair:
         """The space of texts and, where the catalogue has one by now, the space of pictures."""
@@ -59,12 +54,21 @@ class LiveSpaces:
             return made
 
     def beside(self, space: Space) -> LivePair:
-        """A space of texts, serving or not, and the one of pictures; read anew, for one whose vectors are changing."""
+        """A space, serving or not, and the serving one of the other kind; read anew, for its vectors are changing."""
+        if space.kind == "image":
+            return LivePair(self._state, self.of(None), self._read(space))
         return LivePair(self._state, self._read(space), self._image())
 
     def _image(self) -> LiveSpace | None:
-        known = self._spaces.image_space()
-        return None if known is None else self.of(known.name)
+        there = self._spaces.serving("image")
+        return self._of(self._spaces.named(there.serving), there.mark) if there.serving else None
+
+    def _of(self, space: Space, mark: str) -> LiveSpace:
+        with self._lock:
+            # After a switch of spaces nothing that was read before it counts.
+            if space.name not in self._made or (mark and self._made[space.name][0] != mark):
+                self._made[space.name] = (mark, self._read(space))
+            return self._made[space.name][1]
 
     def _read(self, space: Space) -> LiveSpace:
         place = SpaceCollections.of(self._catalog, space)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from .encoders.base import Encoder
-from .errors import UsageError
 from .ingest.item_rows import stored_text
+from .reembedding_pictures import PicturesThere
 from .reembedding_report import Plan
 from .schemas.filters import Compare
 from .schemas.records import EvidenceKind, Role
@@ -14,7 +14,7 @@ from .schemas.spaces import Space
 from .store import Store
 from .store.spaces import SpaceCollections
 
-__all__ = ["Sizes", "measure", "refuse_pictures"]
+__all__ = ["Sizes", "measure"]
 
 _SAMPLE: Final = 256
 _BATCH: Final = 64
@@ -59,8 +59,9 @@ class Sizes:
         embedded: bool,
         learnt: bool,
         calibrated: bool,
+        pictures: PicturesThere | None = None,
     ) -> Plan:
-        """The plan, where so many texts are embedded in a second and stored items have so many bytes of text each."""
+        """The plan, where so many items are encoded in a second and stored items have so many bytes of text each."""
         rows = self.items + self.labels + self.class_texts
         vectors, texts = rows * new.dim * _FLOAT, self.items * text_bytes
         left = max(0, rows - self.filled)
@@ -81,6 +82,7 @@ class Sizes:
             round((_MEMORY * vectors + texts) / 1e6, 1) if embedded else 0.0,
             learnt,
             calibrated,
+            pictures,
         )
 
 
@@ -104,17 +106,3 @@ def measure(store: Store, place: SpaceCollections, encoder: Encoder) -> tuple[fl
         if time.perf_counter() - started > _SECONDS:
             break
     return done / (time.perf_counter() - started), text_bytes
-
-
-def refuse_pictures(name: str) -> None:
-    """Refuse an encoder of pictures by its name.
-
-    Raises:
-        UsageError: It is one.
-    """
-    from .encoders.image_presets import IMAGE_PRESETS  # noqa: PLC0415 - slow to import
-
-    if name in IMAGE_PRESETS or name.startswith(("local-dir:", "hf-hub:")):
-        message = f"{name!r} is an encoder of pictures, and a catalogue keeps the one it has: pictures are not stored"
-        hint = "For another one, name a new --catalog, import the classes and ingest the items again."
-        raise UsageError(message, hint=hint)

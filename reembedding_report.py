@@ -8,6 +8,7 @@ from typing import Any
 from .ingest.agreement import Agreement
 from .learn.judged import Judged
 from .learn.metrics import wilson_interval
+from .reembedding_pictures import PicturesThere
 
 __all__ = ["Accuracies", "Plan", "Report", "Status", "accuracies"]
 
@@ -22,17 +23,18 @@ class Plan:
         new: Name of the space that would.
         old_dim: Length of a vector there.
         new_dim: Length of a vector in the new space.
-        items: Stored items with a text, which would be embedded.
-        filled: Those of them that an earlier run has embedded already.
-        labels: Labels that would be embedded.
+        items: Stored items with a text, or with a picture, which would be encoded.
+        filled: Those of them that an earlier run has encoded already.
+        labels: Labels that would be encoded.
         classes: Classes that may be answered.
-        class_texts: Texts of classes that would be embedded.
-        texts_per_s: Stored texts embedded in a second here, loading excluded; None where there is none to try.
+        class_texts: Texts of classes that would be encoded, and pictures of them.
+        items_per_s: Stored texts or pictures encoded in a second here, loading excluded; None where none can be tried.
         seconds: How long embedding would take at that rate, without a limit.
         disk_mb: Disk that the new space would take beside the old one, in millions of bytes.
         memory_mb: Memory that an embedded database would take for it; 0 on a server, which has its own.
         learnt: Whether the old space has learnt, so that the new one will.
         calibrated: Whether the old space is calibrated; the new one will be if labels are given.
+        pictures: Whether the pictures are where they were; None in a space of texts.
     """
 
     encoder: str
@@ -45,16 +47,18 @@ class Plan:
     labels: int
     classes: int
     class_texts: int
-    texts_per_s: float | None
+    items_per_s: float | None
     seconds: float | None
     disk_mb: float
     memory_mb: float
     learnt: bool
     calibrated: bool
+    pictures: PicturesThere | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON-able data."""
-        return asdict(self)
+        """The plan as JSON-able data, what is said of pictures beside the rest."""
+        found = asdict(self)
+        return found | (found.pop("pictures") or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Report:
         accuracy: Labelled items answered in both; None without labels.
         learnt: What was learnt in the new space, in words.
         calibrated: Whether the new space is calibrated, and if not why, in words.
-        embedded: Items and labels that this run embedded.
+        embedded: Items and labels that this run encoded.
+        left_out: Pictures that could not be read again, and that the new space is without.
         seconds: How long this run took.
     """
 
@@ -110,6 +115,7 @@ class Report:
     learnt: str
     calibrated: str
     embedded: int
+    left_out: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +129,7 @@ class Status:
 
     Attributes:
         step: ``none``, ``filling``, ``filled``, ``swapped`` or ``dropping``.
-        serving: Name of the space that answers come from; empty before the first text.
+        serving: Name of the space of texts, or of pictures where these move, that answers come from; or empty.
         other: Name of the other space of the move, or empty.
         encoder: What gives the encoder of the new space, or empty.
         items: Items in the serving space.

@@ -71,7 +71,7 @@ class App:
         """The catalogue; use it in a ``with`` statement.
 
         Args:
-            any_encoder: Whether it goes by the text encoder that it remembers, whatever the settings say.
+            any_encoder: Whether it goes by the encoders that it remembers, whatever the settings say.
             brief: Whether a few texts at most will probably be encoded.
         """
         import logging  # noqa: PLC0415
@@ -80,7 +80,8 @@ class App:
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
         settings = self.load().settings
-        settings = settings.model_copy(update={"text_encoder": None}) if any_encoder else settings
+        if any_encoder:
+            settings = settings.model_copy(update={"text_encoder": None, "image_encoder": None})
         return Catalog.open(settings=settings, brief=brief)
 
 

@@ -1,10 +1,12 @@
-"""nearclass reembed: move a catalogue to another text encoder, while it answers."""
+"""nearclass reembed: move a catalogue to another encoder, of texts or of pictures, while it answers."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
@@ -16,26 +18,50 @@ if TYPE_CHECKING:
 
 __all__ = ["group"]
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 
 @click.group("reembed")
 def group() -> None:
-    """Move to another text encoder while the catalogue answers, and go back if it is worse.
+    """Move to another encoder, of texts or of pictures, while the catalogue answers, and go back if it is worse.
 
-    What encoder the catalogue has is read from the catalogue: the setting text_encoder does not count here.
+    What encoders the catalogue has is read from the catalogue: the settings text_encoder and image_encoder do not
+    count here.
     """
+
+
+def _pictures(command: _F) -> _F:
+    """Add ``--pictures``."""
+    return click.option(
+        "--pictures",
+        "folders",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="A folder that stored paths of pictures begin in, besides those that are known. Repeatable.",
+    )(command)
+
+
+_leave_out = click.option(
+    "--leave-out-missing",
+    "leave_out",
+    is_flag=True,
+    help="Go on without pictures that cannot be read again: an item goes by its text, one without a text is left out.",
+)
 
 
 @group.command()
 @click.option("--encoder", required=True, metavar="NAME", help="The new encoder: a preset, a model id or a folder.")
+@_pictures
 @format_option
 @pass_app
-def plan(app: App, encoder: str, output: str | None) -> None:
+def plan(app: App, encoder: str, folders: tuple[Path, ...], output: str | None) -> None:
     """Say what moving to another encoder would take; nothing is written.
 
     Example: nearclass reembed plan --encoder bge-small
     """
     with app.open(any_encoder=True) as catalog:
-        found = catalog.reembedding.plan(encoder)
+        found = catalog.reembedding.plan(encoder, pictures=folders)
     Rows(output).one(found.to_dict())
     note(f"next: nearclass reembed run --encoder {encoder}")
 
@@ -55,6 +81,8 @@ def plan(app: App, encoder: str, output: str | None) -> None:
     "Repeatable.",
     required=False,
 )
+@_pictures
+@_leave_out
 @input_options
 @format_option
 @pass_app
@@ -65,7 +93,9 @@ def run(
     name: str | None,
     rate: float | None,
     paths: tuple[str, ...],
+    folders: tuple[Path, ...],
     *,
+    leave_out: bool,
     given: Input,
     output: str | None,
 ) -> None:
@@ -80,7 +110,7 @@ def run(
     from ..ingest.rejects import RejectWriter  # noqa: PLC0415
 
     if given.space is not None:
-        message = "reembed works in the space of texts"
+        message = "reembed works in the spaces of texts and pictures, and not in those of given vectors"
         raise UsageError(message, hint="Leave --space off.")
     if name is not None and uri is None:
         message = "--to-catalog goes with --to"
@@ -92,7 +122,15 @@ def run(
     progress = _Bar()
     with app.open(any_encoder=True) as catalog, RejectWriter(given.rejects) as bad_rows:
         labelled = read_labels(catalog, paths, given, bad_rows) if paths else []
-        report = catalog.reembedding.run(encoder, rate=rate, labelled=labelled, on_progress=progress)
+        report = catalog.reembedding.run(
+            encoder,
+            rate=rate,
+            labelled=labelled,
+            pictures=folders,
+            leave_out=leave_out,
+            on_progress=progress,
+            on_reject=bad_rows.write,
+        )
         progress.done()
         rejected = bad_rows.count
     _write(report, output)
@@ -103,16 +141,17 @@ def run(
 
 @group.command()
 @click.option("--drop-old", is_flag=True, help="Free the old space at once: there is no way back.")
+@_leave_out
 @format_option
 @pass_app
-def swap(app: App, drop_old: bool, output: str | None) -> None:
+def swap(app: App, drop_old: bool, leave_out: bool, output: str | None) -> None:
     """Bring in what changed since the run, and answer from the new space, all at once.
 
     Example: nearclass reembed swap
     """
     with app.open(any_encoder=True) as catalog:
         progress = _Bar()
-        status = catalog.reembedding.swap(progress)
+        status = catalog.reembedding.swap(progress, leave_out=leave_out)
         progress.done()
         if drop_old:
             status = catalog.reembedding.drop()
@@ -120,16 +159,17 @@ def swap(app: App, drop_old: bool, output: str | None) -> None:
 
 
 @group.command()
+@_leave_out
 @format_option
 @pass_app
-def rollback(app: App, output: str | None) -> None:
+def rollback(app: App, leave_out: bool, output: str | None) -> None:
     """Answer from the old space again, with what came since; before a swap, remove the new space.
 
     Example: nearclass reembed rollback
     """
     with app.open(any_encoder=True) as catalog:
         progress = _Bar()
-        status = catalog.reembedding.rollback(progress)
+        status = catalog.reembedding.rollback(progress, leave_out=leave_out)
         progress.done()
     _write_status(status, output)
 

@@ -4,6 +4,7 @@ Nothing here imports torch, except for a model named by architecture and tag, wh
 """
 
 import difflib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from .files import read_json
 from .image_presets import IMAGE_PRESETS, ImagePreset
 from .resolve import first_line, from_cache
 
-__all__ = ["CONFIG", "ImageFiles", "import_open_clip", "resolve_image"]
+__all__ = ["CONFIG", "ImageFiles", "import_open_clip", "is_image_name", "resolve_image"]
 
 CONFIG: Final = "open_clip_config.json"
 """Architecture and preprocessing, as open_clip saves them beside the weights."""
@@ -72,6 +73,22 @@ def resolve_image(name: str, *, offline: bool = False) -> ImageFiles:
     if "/" not in name or name.startswith((".", "/", "~")):
         raise _unknown(name)
     return _from_tag(name, offline)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether ``resolve_image`` would take the name of an encoder; names of encoders of texts it would not.
+
+    >>> is_image_name("clip-b32"), is_image_name("local-dir:clip"), is_image_name("BAAI/bge-small-en-v1.5")
+    (True, True, False)
+    """
+    if name in IMAGE_PRESETS or name.startswith((_FOLDER, _HUB)):
+        return True
+    if (Path(name).expanduser() / CONFIG).is_file():
+        return True
+    architecture, slash, _ = name.partition("/")
+    found = importlib.util.find_spec("open_clip") if slash else None
+    places = found.submodule_search_locations if found else None
+    return any((Path(place) / "model_configs" / f"{architecture}.json").is_file() for place in places or ())
 
 
 def import_open_clip() -> Any:

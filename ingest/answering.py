@@ -45,7 +45,7 @@ def answer_stored(
     writer = ItemWriter(store, live, None, pair=pair)
     for start in range(0, len(keys), _PAGE):
         page = keys[start : start + _PAGE]
-        writer.reassign(page, pictures_too=False)
+        writer.reassign(page, only=live.place.space.name)
         # Those that a person confirmed stay as they are, and have been looked at.
         stayed = [row for row in rows.whole(page).values() if row["revision"] == UNANSWERED]
         rows.upsert([{**row, "revision": revision} for row in stayed])

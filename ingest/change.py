@@ -40,6 +40,10 @@ class Images(Protocol):
         """The encoder of pictures, which from now on is that of the catalogue, or None."""
         ...
 
+    def of(self, space: Space) -> "ImageEncoder":
+        """The encoder that makes the vectors of a space of pictures."""
+        ...
+
     def loader(self) -> "PictureLoader":
         """A new loader; the caller closes it."""
         ...

@@ -298,9 +298,6 @@ class ClassEditor:
         """Bring every space up to the newest taxonomy, which is returned."""
         taxonomy = self._taxonomies.newest()
         made = {one.space.fingerprint: one for one in (encoder, images) if one is not None}
-        if images is not None:
-            active = [taxonomy[class_id] for class_id in taxonomy.assignable() if taxonomy[class_id].images]
-            self._class_pictures(images).complete(active, taxonomy.revision)
         done: set[str] = set()
         # Asked again afterwards: another space of texts may serve by now, or be about to.
         while todo := [space for space in self._spaces.written() if space.name not in done]:
@@ -311,8 +308,11 @@ class ClassEditor:
 
     def _sync(self, space: Space, taxonomy: Taxonomy, made: Mapping[str, Encoder]) -> None:
         encoder = made.get(space.fingerprint)
-        if encoder is None and space.kind == "text":
-            encoder = self._encoders.of(space)
+        if encoder is None and space.kind != "precomputed":
+            encoder = self._encoders.of(space) if space.kind == "text" else self._images.of(space)
+        if space.kind == "image":
+            active = [taxonomy[class_id] for class_id in taxonomy.assignable() if taxonomy[class_id].images]
+            self._class_pictures(self._images.of(space)).complete(active, taxonomy.revision)
         if encoder is not None or space.kind == "precomputed":
             sync(self._store, self._state, SpaceCollections.of(self._catalog, space), taxonomy, encoder)
 

@@ -1,4 +1,4 @@
-"""Items and labels brought from one space of texts to another: embedded anew where they differ, and nothing else.
+"""Items and labels brought from one space to another: embedded anew where they differ, and nothing else.
 
 Whatever is stored says itself what is done: a row that is there with the same content is passed over. So copying may be
 cut off at any point and begun again, and it may run beside whoever writes, until a whole pass finds nothing to do.
@@ -12,12 +12,10 @@ from ..encoders.base import Encoder
 from ..schemas.collections import ABSENT
 from ..schemas.filters import All, Compare, Filter, In
 from ..schemas.records import EvidenceKind, Role
-from ..schemas.spaces import Space
-from ..schemas.text import content_hash
 from ..store import Store
 from ..store.spaces import SpaceCollections
 from .intake import CHUNK_ROWS
-from .item_rows import stored_text
+from .row_making import RowMaker
 
 __all__ = ["UNANSWERED", "Copied", "ItemCopier", "OnRows", "copy_labels"]
 
@@ -27,7 +25,6 @@ UNANSWERED: Final = -1
 OnRows = Callable[[int, int], None]
 """Called after each page with how many rows were looked at, and how many of them were embedded."""
 
-_SAME: Final = ("row_hash", "confirmed_class")
 _FLUSH_ROWS: Final = 16_384
 """Written rows after which they are flushed, which stops whoever reads the same collection for a moment."""
 
@@ -53,14 +50,14 @@ class Copied:
 
 
 class ItemCopier:
-    """Brings the items of one space of texts to another of the same catalogue."""
+    """Brings the items of one space to another of the same kind and catalogue."""
 
     def __init__(
         self,
         store: Store,
         source: SpaceCollections,
         target: SpaceCollections,
-        encoder: Encoder,
+        maker: RowMaker,
         *,
         page: int = CHUNK_ROWS,
         follow: Callable[[str], str] = str,
@@ -71,17 +68,18 @@ class ItemCopier:
             store: Where they are.
             source: The space that they are in.
             target: The other one.
-            encoder: The encoder of the other one.
+            maker: Makes rows of the other one.
             page: How many at a time.
             follow: Gives the id of the class that a merged one leads to.
         """
         self._store = store
         self._source = source
         self._target = target
-        self._encoder = encoder
+        self._maker = maker
         self._page = page
         self._follow = follow
         self._fields = tuple(target.specs[target.items].field_names)
+        self._compared = (*maker.made_of, "confirmed_class")
 
     def every(self, on_rows: OnRows = lambda _seen, _embedded: None) -> Copied:
         """Copy what differs, and remove what is gone; durable when this returns."""
@@ -94,7 +92,7 @@ class ItemCopier:
                 flushed = done.written
             on_rows(len(keys), one.embedded)
         for keys in self._pages(self._target):
-            done += self._remove(keys, self._have(self._source, keys, ("row_hash",)))
+            done += self._remove(keys)
         if done:
             self._store.flush(self._target.items)
         return done
@@ -102,24 +100,31 @@ class ItemCopier:
     def some(self, keys: Collection[str]) -> Copied:
         """Copy the items with these keys, or remove those that are gone; durable when this returns."""
         done = self._some(keys)
-        done += self._remove(keys, self._have(self._source, keys, ("row_hash",)))
+        done += self._remove(keys)
         if done:
             self._store.flush(self._target.items)
         return done
 
     def _some(self, keys: Collection[str]) -> Copied:
-        wanted, have = self._have(self._source, keys, _SAME), self._have(self._target, keys, _SAME)
-        todo = [key for key, row in wanted.items() if any(have.get(key, {}).get(name) != row[name] for name in _SAME)]
-        if not todo:
-            return Copied()
+        stored, have = (self._have(place, keys, self._compared) for place in (self._source, self._target))
+        todo = [key for key, row in stored.items() if not self._done(row, have.get(key))]
         rows = self._have(self._source, todo, self._fields)
-        known = [key for key in rows if have.get(key, {}).get("row_hash") == rows[key]["row_hash"]]
+        known = [key for key, row in rows.items() if self._same(row, have.get(key), self._maker.made_of)]
         same = self._have(self._target, known, ("vector", *self._fields))
         made = [{**row, **self._answer(rows[key])} for key, row in same.items()]
-        fresh = [{**row, **self._answer(row)} for key, row in rows.items() if key not in same]
-        self._embed(fresh)
+        fresh = self._maker.make([{**row, **self._answer(row)} for key, row in rows.items() if key not in same])
         self._store.upsert(self._target.items, self._target.specs[self._target.items], [*made, *fresh])
-        return Copied(len(made) + len(fresh), len(fresh), 0)
+        # Where a row cannot be made any more, what is there is of an earlier content.
+        gone = have.keys() & rows.keys() - {row["key"] for row in (*made, *fresh)}
+        return Copied(len(made) + len(fresh), len(fresh), self._delete(gone))
+
+    def _done(self, row: Mapping[str, Any], have: Mapping[str, Any] | None) -> bool:
+        """Whether there is nothing to do for an item: it is there as it is, or nothing can be made of it."""
+        return self._maker.expected(row) is None or self._same(row, have, self._compared)
+
+    def _same(self, row: Mapping[str, Any], have: Mapping[str, Any] | None, names: Sequence[str]) -> bool:
+        wanted = self._maker.expected(row)
+        return wanted is not None and have is not None and all(wanted[name] == have[name] for name in names)
 
     def _answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What an item is to have in place of an answer: nothing, unless it has the class that a person confirmed."""
@@ -129,17 +134,16 @@ class ItemCopier:
             kept |= {"class_id": class_id, "decision": row["decision"]}
         return {**_NO_ANSWER, **kept}
 
-    def _embed(self, rows: Sequence[dict[str, Any]]) -> None:
-        texts = [stored_text(row) for row in rows]
-        encoded = self._encoder.encode(texts, Role.ITEM)
-        for row, text, vector, cut in zip(rows, texts, encoded.vectors, encoded.truncated.tolist(), strict=True):
-            row |= {"vector": vector, "truncated": int(cut), "content_hash": _hash(self._target.space, text)}
-
-    def _remove(self, keys: Collection[str], there: Collection[str]) -> Copied:
-        gone = sorted(set(self._have(self._target, keys, ())) - set(there))
+    def _remove(self, keys: Collection[str]) -> Copied:
+        gone = set(self._have(self._target, keys, ())) - set(self._have(self._source, keys, ()))
         if gone:
-            self._store.delete(self._target.items, In("key", gone))
-        return Copied(removed=len(gone))
+            gone -= self._maker.kept(self._source, self._target, gone)
+        return Copied(removed=self._delete(gone))
+
+    def _delete(self, keys: Collection[str]) -> int:
+        if keys:
+            self._store.delete(self._target.items, In("key", sorted(keys)))
+        return len(keys)
 
     def _pages(self, place: SpaceCollections) -> Iterator[list[str]]:
         if self._store.resolve(place.items) is not None:
@@ -178,7 +182,3 @@ def _labels(store: Store, place: SpaceCollections) -> list[dict[str, Any]]:
     if store.resolve(place.evidence) is None:
         return []
     return [row for page in store.scan(place.evidence, where=_A_LABEL, fields=("key", "class_id")) for row in page]
-
-
-def _hash(space: Space, text: str) -> str:
-    return content_hash(space.fingerprint, Role.ITEM, text)

@@ -11,7 +11,9 @@ from ..schemas.collections import key_of
 from ..schemas.records import Assignment, Item
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
+from ..store.picture_folders import PictureFolders
 from .item_rows import ItemRows, decision_fields, row_of, stored_text
+from .looking import folders_of
 from .making import Answering, ItemMaker, Looking
 from .pending import ChunkResult, Pending, Refusal
 from .renewal import stays
@@ -30,6 +32,7 @@ class ItemWriter:
         *,
         pair: LivePair | None = None,
         looking: Looking | None = None,
+        folders: PictureFolders | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Write to one space, or to those of texts and pictures.
@@ -40,11 +43,13 @@ class ItemWriter:
             encoder: The encoder of texts; None for given vectors, and where stored items are only answered anew.
             pair: The spaces of texts and pictures, where the catalogue has both.
             looking: Takes the pictures; None where stored items are only answered anew.
+            folders: Remembers where the pictures were; None where none is taken.
             now_ms: The clock, in milliseconds since 1970.
         """
         self._live = live
         self._pair = pair if pair is not None and pair.image is not None else None
         self._maker = ItemMaker(live.place.space, encoder, looking if self._pair else None)
+        self._folders = folders
         self._now_ms = now_ms
         self._rows = ItemRows(store, live.place)
         self._answered = live.answered
@@ -102,6 +107,8 @@ class ItemWriter:
         *,
         answer_all: bool = False,
     ) -> ChunkResult:
+        if self._folders is not None:  # also for what is stored already: it may be older than this memory
+            self._folders.note(folders_of(one.item for one in pending if one.digest))
         old = self._rows.stored([one.key for one in pending])
         revision = self._live.assigner().taxonomy.revision
         fresh, stale = _sorted(pending, old, seen, None if answer_all else revision, result)
@@ -120,12 +127,12 @@ class ItemWriter:
         result.answers |= self.reassign(again)
         return result
 
-    def reassign(self, keys: Sequence[str], *, pictures_too: bool = True) -> dict[str, Assignment]:
+    def reassign(self, keys: Sequence[str], *, only: str = "") -> dict[str, Assignment]:
         """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it.
 
         Args:
             keys: Of the items.
-            pictures_too: Whether the rows in the space of pictures get the answers as well.
+            only: Name of the one space whose rows get the answers; by default those of both do.
 
         Returns:
             By the ids of the items, the answers that were written.
@@ -141,9 +148,9 @@ class ItemWriter:
             if not stays(taxonomy, row["confirmed_class"], row["class_id"], (answer.class_id if answer else "") or "")
         }
         # The text row last: where there is one, it says whether an item has its answer.
-        if self._pictures is not None and pictures_too:
-            self._pictures.upsert([{**row, **fields[key]} for key, row in pictures.items() if key in fields])
-        self._rows.upsert([{**row, **fields[key]} for key, row in texts.items() if key in fields])
+        for rows_of, stored in ((self._pictures, pictures), (self._rows, texts)):
+            if rows_of is not None and only in {"", rows_of.place.space.name}:
+                rows_of.upsert([{**row, **fields[key]} for key, row in stored.items() if key in fields])
         return {
             answer.id: answer
             for row, answer in zip(rows, answers, strict=True)

@@ -14,6 +14,7 @@ from ..schemas.progress import SILENT, OnProgress
 from ..schemas.records import Role
 from ..schemas.text import item_text
 from ..store import Store
+from ..store.picture_folders import PictureFolders
 from ..store.state import State
 from .labelled import Labelled
 from .lessons import Told
@@ -33,10 +34,17 @@ _OnReject = Callable[[Labelled, BadRow], None] | None
 class PictureLearning:
     """What learning needs of pictures: their space, their encoder, and what reads them."""
 
-    def __init__(self, live: LiveSpace, encoder: "ImageEncoder", loader: Callable[[], "PictureLoader"]) -> None:
+    def __init__(
+        self,
+        live: LiveSpace,
+        encoder: "ImageEncoder",
+        loader: Callable[[], "PictureLoader"],
+        folders: PictureFolders,
+    ) -> None:
         self.live = live
         self.encoder = encoder
         self._loader = loader
+        self._folders = folders
 
     def told(self, labelled: Sequence[Labelled], on_reject: _OnReject) -> list[Told]:
         """The labelled items that have a picture, which is looked at.
@@ -45,7 +53,7 @@ class PictureLearning:
             PictureError: A picture cannot be used, and nobody takes rejects.
         """
         from ..pictures.load import PictureSource  # noqa: PLC0415 - slow to import
-        from .looking import look  # noqa: PLC0415
+        from .looking import folders_of, look  # noqa: PLC0415
 
         rows = [one for one in labelled if one.item.image]
         if not rows:
@@ -53,6 +61,7 @@ class PictureLearning:
         sources = [PictureSource(one.item.image or "", Path(one.item.folder or ".")) for one in rows]
         with self._loader() as loader:
             looked = look(loader, self.encoder, sources, [""] * len(rows))
+        self._folders.note(folders_of([one.item for one in rows]))
         told = []
         for row, found in zip(rows, looked, strict=True):
             if isinstance(found, PictureError):

@@ -1,21 +1,36 @@
 """Pictures to vectors, as they come: read and hashed, decoded unless they are known, encoded meanwhile."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from ..pictures.reference import is_url
+from ..schemas.records import Item
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder
     from ..encoders.image_loading import Prepared
     from ..pictures.load import PictureBytes, PictureLoader, PictureSource
 
-__all__ = ["Looked", "look"]
+__all__ = ["Looked", "folders_of", "look"]
+
+
+def folders_of(items: Iterable[Item]) -> set[str]:
+    """The folders that the paths of these items' pictures begin in."""
+    found = set()
+    for item in items:
+        reference = item.image or ""
+        with suppress(PictureError):
+            if reference and not is_url(reference) and not Path(reference).is_absolute():
+                found.add(item.folder or ".")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

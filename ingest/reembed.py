@@ -1,4 +1,4 @@
-"""One space of texts brought up to another: items, labels, classes, what was learnt, answers.
+"""One space brought up to another of its kind: items, labels, classes, what was learnt, answers.
 
 The space that is brought up does not serve, or not yet, so nobody reads it meanwhile. Every step looks at what is there
 and does the rest: it may be cut off anywhere, and done again.
@@ -9,16 +9,15 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-import numpy as np
 import orjson
 
 from ..encoders.base import Encoder
 from ..errors import NearclassError
+from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.learning import Learner
-from ..schemas.records import Role
 from ..schemas.spaces import Space
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
@@ -27,22 +26,20 @@ from ..store.fusion import FUSION
 from ..store.learned import Learned
 from ..store.spaces import SpaceCollections
 from ..store.state import State
-from .answering import answer_stored
 from .classes import sync
 from .intake import CHUNK_ROWS
-from .item_copies import Copied, ItemCopier, OnRows, copy_labels
-from .item_rows import stored_text
+from .item_copies import Copied, ItemCopier, OnRows
+from .row_making import RowMaker
 from .run import copy_mappings
 from .space_learning import Outcome, SpaceLearning
 
-__all__ = ["Pace", "SpaceFilling"]
+__all__ = ["Pace", "Side", "SpaceFilling"]
 
 _ROUNDS: Final = 50
 """Passes after which a catalogue that is written to without end is said to be so."""
 
-_CHECKED: Final = 64
 _SAME: Final = 0.99
-"""Cosine of a stored vector and the same text embedded again. Arithmetic in 16 bits stays above 0.999."""
+"""Cosine of a stored vector and the same content encoded again. Arithmetic in 16 bits stays above 0.999."""
 
 
 class Pace:
@@ -65,6 +62,36 @@ class Pace:
             time.sleep(max(0.0, self._started + self._done / self._rate - time.monotonic()))
 
 
+class Side(Protocol):
+    """What is particular to bringing up a space of texts, or one of pictures."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """Of the space that is brought up."""
+        ...
+
+    @property
+    def rows(self) -> RowMaker:
+        """Makes its rows of items."""
+        ...
+
+    def evidence(self, source: SpaceCollections, target: SpaceCollections) -> Copied:
+        """Bring the evidence that is not made of the classes' texts."""
+        ...
+
+    def live(self, pair: LivePair) -> LiveSpace | None:
+        """What answers from the space alone."""
+        ...
+
+    def answer(self, pair: LivePair, since_ms: int, on_page: Callable[[int], None]) -> int:
+        """Answer items that have no answer, or an older one; how many there were."""
+        ...
+
+    def alike(self, target: SpaceCollections) -> tuple[list[str], list[float]]:
+        """Ids of some stored items, and the cosine of each one's vector with that of its content encoded again."""
+        ...
+
+
 @dataclass(frozen=True)
 class SpaceFilling:
     """Brings the space ``target`` of a catalogue up to its space ``source``.
@@ -73,12 +100,12 @@ class SpaceFilling:
         catalog: Name of the catalogue.
         store: Where it is.
         state: Its documents.
-        source: The space of texts that serves.
-        target: The other one.
-        encoder: The encoder of ``target``.
+        source: The space that serves.
+        target: The other one, of the same kind.
+        side: What is particular to the kind, with the encoder of ``target``.
         lock: Held by whoever changes the classes.
         newest: Gives the taxonomy with every change, also one that is not complete yet.
-        beside: Gives what answers from a space of texts, as its vectors are now.
+        beside: Gives what answers from a space and the other kind's serving one, as its vectors are now.
     """
 
     catalog: str
@@ -86,7 +113,7 @@ class SpaceFilling:
     state: State
     source: Space
     target: Space
-    encoder: Encoder
+    side: Side
     lock: AbstractContextManager[object]
     newest: Callable[[], Taxonomy]
     beside: Callable[[Space], LivePair]
@@ -106,9 +133,9 @@ class SpaceFilling:
             pace.wait(embedded)
 
         follow = self.newest().follow
-        copier = ItemCopier(self.store, source, target, self.encoder, page=pace.page, follow=follow)
+        copier = ItemCopier(self.store, source, target, self.side.rows, page=pace.page, follow=follow)
         copied = copier.every(paced)
-        return copied + copy_labels(self.store, source, target, self.encoder)
+        return copied + self.side.evidence(source, target)
 
     def bring_classes(self) -> int:
         """Bring evidence and class vectors up to the classes and to what was learnt; how many changed."""
@@ -118,7 +145,7 @@ class SpaceFilling:
         while True:
             with self.lock:
                 taxonomy = self.newest()
-                changed += sync(self.store, self.state, target, taxonomy, self.encoder)
+                changed += sync(self.store, self.state, target, taxonomy, self.side.encoder)
                 if not learned.settled():
                     learned.settle()
             if self.newest().revision == taxonomy.revision:
@@ -128,11 +155,11 @@ class SpaceFilling:
         """Learn where the source has learnt and the target has not; None where there is nothing to do."""
         source, target = self.places
         before = Learned(self.store, self.state, source).active_version()
-        live = self.beside(self.target).text
+        live = self.side.live(self.beside(self.target))
         learned = Learned(self.store, self.state, target)
         if not before or learned.active_version() or live is None or not taxonomy.assignable():
             return None
-        learning = SpaceLearning(self.store, self.state, live, self.encoder)
+        learning = SpaceLearning(self.store, self.state, live, self.side.encoder)
         attempt = learning.attempt(taxonomy, [])
         if attempt is None or not attempt.outcome.kept:
             return attempt.outcome if attempt else None
@@ -146,9 +173,10 @@ class SpaceFilling:
 
     def answered_by(self) -> str:
         """A mark of what the items of the target are answered by, besides the taxonomy."""
-        image = self.beside(self.target).image
+        pair = self.beside(self.target)
         names = [(CALIBRATION, self.target.name)]
-        names += [(FUSION, f"{self.target.name}+{image.place.space.name}")] if image else []
+        if pair.text is not None and pair.image is not None:
+            names.append((FUSION, f"{pair.text.place.space.name}+{pair.image.place.space.name}"))
         documents = [self.state.get(*name) for name in names]
         version = Learned(self.store, self.state, self.places[1]).active_version()
         made_of = [version, [dict(one.body) if one else None for one in documents]]
@@ -156,10 +184,10 @@ class SpaceFilling:
 
     def answer(self, *, since_ms: int = 0, on_page: Callable[[int], None] = lambda _count: None) -> int:
         """Answer the items of the target that have no answer, or an older one; how many there were."""
-        return answer_stored(self.store, self.beside(self.target), since_ms=since_ms, on_page=on_page)
+        return self.side.answer(self.beside(self.target), since_ms, on_page)
 
     def bring_mappings(self) -> None:
-        """Bring what is remembered of the columns of sources."""
+        """Bring what is remembered of the columns of sources; spaces of pictures have none."""
         copy_mappings(self.state, self.source.name, self.target.name)
 
     def catch_up(self) -> Copied:
@@ -180,7 +208,7 @@ class SpaceFilling:
         raise NearclassError(message, hint="Wait until less is written, then run the command again.")
 
     def check(self) -> int:
-        """Embed stored texts of the target again, and compare; how many were compared.
+        """Encode some stored items of the target again, and compare; how many were compared.
 
         Raises:
             NearclassError: A vector is another one.
@@ -188,14 +216,11 @@ class SpaceFilling:
         _, target = self.places
         if self.store.resolve(target.items) is None:
             return 0
-        fields = ("item_id", "title", "description", "text", "vector")
-        rows = self.store.query(target.items, fields=fields, limit=_CHECKED)
-        if rows:
-            again = self.encoder.encode([stored_text(row) for row in rows], Role.ITEM).vectors
-            same = (np.stack([row["vector"] for row in rows]) * again).sum(axis=1)
-            if same.min() < _SAME:
-                worst = rows[int(same.argmin())]["item_id"]
-                message = f"the vector of item {worst!r} in the space {self.target.name} is not that of its text"
-                hint = "Has its model changed? `nearclass doctor` checks it. A new space can be removed with rollback."
-                raise NearclassError(message, hint=hint)
-        return len(rows)
+        ids, same = self.side.alike(target)
+        if same and min(same) < _SAME:
+            worst = ids[same.index(min(same))]
+            what = "picture" if self.target.kind == "image" else "text"
+            message = f"the vector of item {worst!r} in the space {self.target.name} is not that of its {what}"
+            hint = "Has its model changed? `nearclass doctor` checks it. A new space can be removed with rollback."
+            raise NearclassError(message, hint=hint)
+        return len(ids)

@@ -205,11 +205,15 @@ class StoredItems:
 
     def _check(self) -> None:
         if self._moves is not None:
-            self._moves.check(self._live.place.space.name)
+            self._moves.check(self._names)
 
     def _carry(self, keys: Sequence[str]) -> None:
         if self._moves is not None:
-            self._moves.carry(self._live.place.space.name, keys)
+            self._moves.carry(self._names, keys)
+
+    @property
+    def _names(self) -> list[str]:
+        return [place.space.name for place in self._places]
 
     def _there(self) -> list[ItemRows]:
         """The collections of items that have been made."""

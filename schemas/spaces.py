@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Space", "Texts", "precomputed"]
+__all__ = ["Serving", "Space", "precomputed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """Which spaces of texts a catalogue has, as one document says: whoever read it knows all of it.
+class Serving:
+    """Which spaces of one kind, of texts or of pictures, a catalogue has, as one document says.
 
     Attributes:
-        serving: Name of the space that answers come from; empty before the first text.
+        serving: Name of the space that answers come from; empty before the first text or picture.
         previous: Name of the one that served before, kept to go back to; or empty.
         next: Name of the one that is about to serve, to which everything goes that is written; or empty.
         mark: Another one after every switch.

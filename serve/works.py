@@ -98,7 +98,7 @@ def _named(encoder: str) -> str:
     Raises:
         UsageError: It is one.
     """
-    if encoder.startswith((".", "/", "~")) or "\\" in encoder or Path(encoder).is_dir():
+    if encoder.startswith((".", "/", "~", "local-dir:")) or "\\" in encoder or Path(encoder).is_dir():
         message = f"{encoder!r} is a folder, and the service reads none for a caller"
         raise UsageError(message, hint="Name a preset or a model id, or run `nearclass reembed` on the server.")
     return encoder

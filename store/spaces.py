@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..errors import SchemaMismatchError, SpaceMismatchError, StoreError, UsageError
 from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec, learned_spec
-from ..schemas.spaces import Space, Texts, precomputed
+from ..schemas.spaces import Serving, Space, precomputed
 from .names import alias, first_version
 from .state import Document, State
 from .store import Store
@@ -50,13 +50,15 @@ _OLDER: Final = (
     "`nearclass --catalog NEW restore FOLDER`, which brings it up to date."
 )
 
-_PREVIOUS: Final = "previous_text_space"
-_NEXT: Final = "next_text_space"
-_MARK: Final = "text_mark"
+
+def _turning(kind: str) -> tuple[str, str, str, str]:
+    """Entries of that document about a kind: what serves, what served before, what is next, and the mark."""
+    return _ENCODED[kind], f"previous_{kind}_space", f"next_{kind}_space", f"{kind}_mark"
+
 
 _ABOUT: Final = ("rules", "calibration", _UNSETTLED, "picture_level", "proposals", "answered")
 """Kinds of the documents that bear the name of the space that they are about."""
-_ABOUT_AND_MORE: Final = {"learner": "\x1f", "fusion": "+", "mapping": ":", "proposal": "/"}
+_ABOUT_AND_MORE: Final = {"learner": "\x1f", "fusion": "+", "mapping": ":", "proposal": "/", "left_out": "/"}
 """The same, where more follows the name, and what stands between."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -137,11 +139,14 @@ class Spaces:
         """The space of the catalogue's text encoder, or None before the first text."""
         return self._encoded("text")
 
-    def texts(self) -> Texts:
-        """Which spaces of texts there are."""
+    def serving(self, kind: str) -> Serving:
+        """Which spaces of a kind there are, ``text`` or ``image``."""
         body = self._body()
-        names = (body.get(key) or "" for key in (_ENCODED["text"], _PREVIOUS, _NEXT, _MARK))
-        return Texts(*names)
+        return Serving(*(body.get(key) or "" for key in _turning(kind)))
+
+    def texts(self) -> Serving:
+        """Which spaces of texts there are."""
+        return self.serving("text")
 
     def image_space(self) -> Space | None:
         """The space of the catalogue's encoder of pictures, or None where it has none yet."""
@@ -170,8 +175,9 @@ class Spaces:
         return self._among({str(self._body().get(key)) for key in _ENCODED.values()})
 
     def written(self) -> list[Space]:
-        """Every space that a change has to reach: those in use, and the one of texts that is about to serve."""
-        return self._among({str(self._body().get(key)) for key in (*_ENCODED.values(), _NEXT)})
+        """Every space that a change has to reach: those in use, and those that are about to serve."""
+        every = (self.serving(kind) for kind in _ENCODED)
+        return self._among({name for one in every for name in (one.serving, one.next) if name})
 
     def stored(self) -> list[Space]:
         """Every space there is, in use or not, by name."""
@@ -181,27 +187,34 @@ class Spaces:
         """Remember a space beside those in use."""
         self._state.put(Document(_SPACE, space.name, space.to_dict()))
 
-    def prepare(self, name: str) -> None:
-        """From now on, what is written goes to this space of texts too; an empty name ends it."""
-        self._change({_NEXT: name})
+    def prepare(self, kind: str, name: str) -> None:
+        """From now on, what is written goes to this space of the kind too; an empty name ends it."""
+        _, _, upcoming, _ = _turning(kind)
+        self._change({upcoming: name})
 
     def settle(self) -> None:
         """No space is about to serve any more, where a process that meant it has died."""
-        if self.texts().next:
-            self.prepare("")
+        for kind in _ENCODED:
+            if self.serving(kind).next:
+                self.prepare(kind, "")
 
-    def serve(self, name: str, *, previous: str) -> None:
-        """Answer from this space of texts from now on, all at once: it is one document that says so."""
-        self._change({_ENCODED["text"]: name, _PREVIOUS: previous, _NEXT: "", _MARK: secrets.token_hex(8)})
+    def serve(self, kind: str, name: str, *, previous: str) -> None:
+        """Answer from this space of the kind from now on, all at once: it is one document that says so."""
+        values = (name, previous, "", secrets.token_hex(8))
+        self._change(dict(zip(_turning(kind), values, strict=True)))
 
     def forget(self, name: str) -> None:
         """Remove every document about a space that is not in use, the space itself last; its collections stay."""
-        if self.texts().previous == name:
-            self._change({_PREVIOUS: ""})
+        for kind in _ENCODED:
+            if self.serving(kind).previous == name:
+                _, previous, _, _ = _turning(kind)
+                self._change({previous: ""})
         for kind in _ABOUT:
             self._state.delete(kind, [name])
         for kind, between in _ABOUT_AND_MORE.items():
-            names = [one.name for one in self._state.every(kind) if one.name.startswith(f"{name}{between}")]
+            every = [one.name for one in self._state.every(kind)]
+            names = [one for one in every if one.startswith(f"{name}{between}")]
+            names += [one for one in every if kind == "fusion" and one.endswith(f"+{name}")]  # it bears two names
             if names:
                 self._state.delete(kind, names)
         self._state.delete(_SPACE, [name])

@@ -84,34 +84,49 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory):
     """A folder with a small open_clip model of random weights, which is quick and knows nothing."""
+    return small_clip(tmp_path_factory.mktemp("small") / "clip", dim=24, seed=3)
+
+
+@pytest.fixture(scope="session")
+def image_encoder(clip_folder):
+    """An encoder of pictures with that model."""
+    return encoder_of_pictures(clip_folder)
+
+
+@pytest.fixture(scope="session")
+def other_image_encoder(tmp_path_factory):
+    """Another one, of 20 dimensions."""
+    return encoder_of_pictures(small_clip(tmp_path_factory.mktemp("small") / "other", dim=20, seed=4))
+
+
+def small_clip(folder, *, dim, seed):
+    """Write an open_clip model of random weights to a new folder."""
     import open_clip
     import torch
     from safetensors.torch import save_file
 
-    folder = tmp_path_factory.mktemp("small") / "clip"
     folder.mkdir()
     vision = {"image_size": 32, "layers": 1, "width": 64, "head_width": 32, "patch_size": 16}
     text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
     with torch.random.fork_rng():
-        torch.manual_seed(3)
-        weights = open_clip.CLIP(24, vision, text).state_dict()
+        torch.manual_seed(seed)
+        weights = open_clip.CLIP(dim, vision, text).state_dict()
     save_file({name: value.contiguous() for name, value in weights.items()}, folder / "open_clip_model.safetensors")
     config = {
-        "model_cfg": {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text},
+        "model_cfg": {"embed_dim": dim, "vision_cfg": vision, "text_cfg": text},
         "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.3, 0.2, 0.25]},
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
 
 
-@pytest.fixture(scope="session")
-def image_encoder(clip_folder):
-    """An encoder of pictures with that model."""
+def encoder_of_pictures(folder):
+    """The encoder of such a folder."""
     from nearclass.encoders.image import ImageEncoder
     from nearclass.encoders.image_model import describe_image
     from nearclass.encoders.image_resolve import resolve_image
 
-    model = describe_image(resolve_image(f"local-dir:{clip_folder}", offline=True))
+    model = describe_image(resolve_image(f"local-dir:{folder}", offline=True))
     return ImageEncoder(model, device="cpu", precision="float32", threads=1)
 
 

@@ -65,8 +65,8 @@ def test_a_plan_says_what_would_be_done_and_writes_nothing(stocked, other, tiny_
     plan = stocked.reembedding.plan(str(tiny_model))
     assert (plan.items, plan.filled, plan.classes, plan.old_dim, plan.new_dim) == (9, 0, 9, 384, 32)
     assert (plan.new, plan.learnt, plan.calibrated, plan.labels) == (other.space.name, False, False, 0)
-    assert plan.texts_per_s > 0
-    assert plan.seconds == pytest.approx((9 + plan.class_texts) / plan.texts_per_s, abs=0.1)
+    assert plan.items_per_s > 0
+    assert plan.seconds == pytest.approx((9 + plan.class_texts) / plan.items_per_s, abs=0.1)
     assert stocked.store.collections() == before
     assert stocked.reembedding.status().step == "none"
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_moved_to_is_refused(catalog, tmp_path, encoder):
     move = catalog.reembedding
     with pytest.raises(UsageError, match="already"):
         move.plan("minilm")
-    with pytest.raises(UsageError, match="is an encoder of pictures"):
+    with pytest.raises(UsageError, match="no space of pictures yet"):
         move.run("clip-b32")
     with pytest.raises(ModelNotFoundError):
         move.plan("nosuchmodel")
@@ -305,7 +305,7 @@ def test_an_ingest_that_goes_on_over_a_swap_loses_nothing(stocked, other):
 
 def test_labels_that_were_learnt_from_during_a_swap_are_not_acknowledged(stocked, other, monkeypatch):
     stocked.reembedding.run(other)
-    stocked._spaces.prepare(other.space.name)
+    stocked._spaces.prepare("text", other.space.name)
     with pytest.raises(NearclassError, match="moved from the space"):
         stocked.learn([Labelled(Item("a", title="a kettle"), frozenset({"kettles"}))])
 

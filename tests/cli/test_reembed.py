@@ -50,7 +50,7 @@ def test_tables_for_people_and_the_old_space_freed_at_once(command, tiny_model):
 
 
 def test_what_cannot_be_done_says_what_can(command):
-    assert "is an encoder of pictures" in command("reembed", "plan", "--encoder", "clip-b32").err
+    assert "has no space of pictures yet" in command("reembed", "plan", "--encoder", "clip-b32").err
     assert "Begin one: nearclass reembed run --encoder NAME" in command("reembed", "run").err
     assert command("reembed", "run", "--encoder", "minilm", "--space", "rgb").code == 2
     assert command("reembed", "run", "--encoder", "minilm").code == 2

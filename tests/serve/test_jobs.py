@@ -93,7 +93,8 @@ def test_the_catalogue_moves_to_another_encoder_and_back_over_http(client, tiny_
 
 
 def test_a_move_that_cannot_be_made_is_refused(client, tiny_model):
-    assert "folder" in ended(client, started(client, step="plan", encoder=str(tiny_model)), "failed")["error"]
+    for folder in (str(tiny_model), f"local-dir:{tiny_model}"):
+        assert "folder" in ended(client, started(client, step="plan", encoder=folder), "failed")["error"]
     assert "already" in ended(client, started(client, step="plan", encoder="minilm"), "failed")["error"]
     assert "no move" in ended(client, started(client, step="swap"), "failed")["error"]
     for body in ({"step": "plan"}, {"step": "swap", "encoder": "minilm"}, {"step": "drop", "rate": 3}, {"step": "x"}):
