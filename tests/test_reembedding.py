@@ -10,8 +10,8 @@ from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
 from nearclass.errors import ModelNotFoundError, NearclassError, SpaceMismatchError, UsageError
-from nearclass.ingest.items import ItemWriter
 from nearclass.ingest.labelled import Labelled
+from nearclass.ingest.making import ItemMaker
 from nearclass.ingest.reembed import SpaceFilling
 from nearclass.schemas.records import Role
 from nearclass.store.spaces import SpaceCollections
@@ -341,14 +341,14 @@ def test_a_question_that_a_swap_falls_into_is_answered_by_the_space_it_began_wit
 
 def test_a_chunk_that_a_swap_falls_into_is_in_both_spaces(stocked, other, monkeypatch):
     stocked.reembedding.run(other)
-    embed = ItemWriter._embed
+    embed = ItemMaker.embed
 
     def swapped_then(self, *given):
-        monkeypatch.setattr(ItemWriter, "_embed", embed)
+        monkeypatch.setattr(ItemMaker, "embed", embed)
         stocked.reembedding.swap()
         embed(self, *given)
 
-    monkeypatch.setattr(ItemWriter, "_embed", swapped_then)
+    monkeypatch.setattr(ItemMaker, "embed", swapped_then)
     assert stocked.ingest([Item("late", title="a late kettle")]).ok == 1
     assert stocked.items().get("late").decision
     vector = other.encode(["a late kettle"], Role.ITEM).vectors[0]
