@@ -55,11 +55,16 @@ class Parts:
     second: Head | None
 
 
-def parts_of(lesson: Lesson) -> Parts:
-    """All parts; the second student only where there are labels."""
+def parts_of(lesson: Lesson, start: Head | None = None) -> Parts:
+    """All parts; the second student only where there are labels.
+
+    Args:
+        lesson: What to learn from.
+        start: The first student of nearly the same lesson, if there is one.
+    """
     material = lesson.material
     adapted = adapt(material)
-    first = student(material, lambda rows: _by_adaptation(material, adapted, rows))
+    first = student(material, lambda rows: _by_adaptation(material, adapted, rows), start)
     trained = None
     if lesson.features is not None and lesson.text_features is not None:
         trained = head(material, lesson.features, lesson.text_features)
@@ -67,7 +72,7 @@ def parts_of(lesson: Lesson) -> Parts:
     if first is None or (material.labels < 0).all():
         return parts
     teacher = combined(lesson, parts, _TEACHER)
-    second = student(material, lambda rows: softmax(teacher.scores(lesson, rows) / np.float32(TEMPERATURE)))
+    second = student(material, lambda rows: softmax(teacher.scores(lesson, rows) / np.float32(TEMPERATURE)), first)
     return replace(parts, second=second)
 
 

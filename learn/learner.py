@@ -76,7 +76,7 @@ def learn(lesson: Lesson) -> Learnt:
     before = _accuracy_of_texts(lesson, held)
     if right_without.sum() >= right[best].sum():
         return replace(without, gain=_gain(right_without, before))
-    return replace(combined(lesson, parts_of(lesson), mixtures[best]), gain=_gain(right[best], before))
+    return replace(combined(lesson, parts_of(lesson, parts.student), mixtures[best]), gain=_gain(right[best], before))
 
 
 def _gain(right: NDArray[np.bool_], before: float) -> Gain:
