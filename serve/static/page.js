@@ -20,7 +20,7 @@
       return;
     }
     const own = event.key === "Enter" && target.closest("a, button, summary, [role=option]");
-    if (own || !document.getElementById("desk")) return;
+    if (own || !document.querySelector("#desk, [data-keys]")) return;
     const key = { Enter: "1", "/": "c" }[event.key] || event.key;
     const found = byKey(key.length === 1 ? key.toLowerCase() : key);
     if (!found) return;
@@ -267,4 +267,6 @@
   };
 
   prepare();
+  const first = document.querySelector("#change :is(input, textarea):not([type=hidden])");
+  if (first) first.focus();
 })();

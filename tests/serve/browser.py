@@ -60,11 +60,15 @@ class Tab:
         self.page.on("console", lambda said: said.type in {"error", "warning"} and self.trouble.append(said.text))
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.trouble.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        self.page.on("requestfailed", lambda request: self.trouble.append(f"{request.url}: {request.failure}"))
+        self.page.on("requestfailed", self._failed)
         self.page.on(
             "request",
             lambda one: one.url.startswith((address, "data:", "blob:")) or self.trouble.append(f"asked {one.url}"),
         )
+
+    def _failed(self, request):
+        if request.failure != "net::ERR_ABORTED":  # what was asked again and again when the page was left
+            self.trouble.append(f"{request.url}: {request.failure}")
 
     def open(self, path):
         answer = self.page.goto(self.address + path)

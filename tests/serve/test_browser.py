@@ -31,6 +31,9 @@ VIEWS = (
     "/classes",
     "/class?id=kettles",
     "/class/change?act=add",
+    "/class/change?act=merge&id=kettles",
+    "/class/change?act=split&id=kettles",
+    "/class/change?act=rollback&to=0",
     "/discover",
 )
 
@@ -166,6 +169,43 @@ def test_a_class_is_added_after_its_preview(tab, catalog):
     assert catalog.classes.taxonomy.find("E-readers").parent_id == "computers"
     page.get_by_role("link", name="To the class").click()
     assert page.get_by_role("heading", level=1, name="E-readers").is_visible()
+
+
+def test_classes_are_merged_and_split_by_keyboard_and_all_is_taken_back(tab, catalog):
+    page, before = tab.page, catalog.classes.taxonomy
+
+    def looked_at_and_saved(tabs):
+        for key in ["Tab"] * tabs:
+            page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.textContent") == "Show what would change"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#preview button:focus", timeout=60_000)
+        revision = catalog.classes.taxonomy.revision
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#preview [data-said]", timeout=60_000)
+        assert catalog.classes.taxonomy.revision == revision + 1
+        return page.locator("#preview [data-said]").text_content()
+
+    tab.open("/class?id=spades")
+    page.keyboard.press("m")
+    page.wait_for_selector("#into:focus")
+    page.keyboard.type("hos")
+    page.wait_for_selector("#into-found [role=option]")
+    page.keyboard.press("Enter")
+    assert looked_at_and_saved(3) == "Merged into: Hoses"
+    assert catalog.classes.taxonomy.follow("spades") == "hoses"
+    tab.open("/class?id=boots")
+    page.keyboard.press("s")
+    page.wait_for_selector("#parts:focus")
+    page.keyboard.type("Rain boots: wellingtons\nHiking boots: for mountains")
+    assert looked_at_and_saved(3) == "Split: Boots"
+    assert len(catalog.classes.taxonomy.children("boots")) == 2
+    tab.open("/classes")
+    page.locator(f"#log-title ~ div a[href$='to={before.revision}']").click()
+    page.wait_for_selector("#message:focus")
+    assert looked_at_and_saved(1) == f"Back at revision {before.revision}"
+    now = catalog.classes.taxonomy
+    assert [one for one in now.ids() if now.is_live(one)] == [one for one in before.ids() if before.is_live(one)]
 
 
 def test_a_photo_that_is_dropped_is_answered_under_its_name_as_text(tab):

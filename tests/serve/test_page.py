@@ -242,6 +242,10 @@ def test_a_class_is_added_after_a_look_at_what_would_move(page, stored):
         ({"act": "move", "id": "kettles", "parent": "garden"}, lambda t: t["kettles"].parent_id == "garden"),
         ({"act": "move", "id": "kettles", "parent": ""}, lambda t: t["kettles"].parent_id is None),
         ({"act": "retire", "id": "garden"}, lambda t: not t.is_live("hoses")),
+        ({"act": "merge", "id": "kettles", "into": "toasters", "evidence": "true"}, lambda t: t.follow("kettles") == "toasters" and "Kettles" in t["toasters"].synonyms),
+        ({"act": "merge", "id": "kettles", "into": "toasters"}, lambda t: t.follow("kettles") == "toasters" and "Kettles" not in t["toasters"].synonyms),
+        ({"act": "split", "id": "kettles", "parts": "Glass kettles: of glass\n\nSteel kettles"}, lambda t: len(t.children("kettles")) == 2),
+        ({"act": "split", "id": "kettles", "parts": "Glass kettles\nSteel kettles", "retire": "true"}, lambda t: not t.is_live("kettles")),
     ],
 )  # fmt: skip
 def test_other_changes_go_the_same_way(page, stored, fields, check):
@@ -251,6 +255,46 @@ def test_other_changes_go_the_same_way(page, stored, fields, check):
     assert page.post("/class/save", data=given, headers=token(page)).status_code == 200
     assert check(stored.classes.taxonomy)
     assert page.get("/class/change", params={"act": fields["act"], "id": fields["id"]}).status_code == 200
+
+
+def test_a_merge_and_a_split_that_cannot_be_are_refused_on_the_page(page, stored):
+    revision = stored.classes.taxonomy.revision
+    for fields, said in (
+        ({"act": "merge", "id": "kettles", "into": ""}, "choose the class that stays"),
+        ({"act": "merge", "id": "home", "into": "kettles"}, "cannot be merged"),
+        ({"act": "split", "id": "kettles", "parts": "Only one"}, "two"),
+        ({"act": "rollback", "to": revision + 5}, "revision"),
+    ):
+        answer = preview(page, **fields, revision=revision)
+        assert answer.status_code in {404, 409, 422}
+        assert said in answer.text
+    assert stored.classes.taxonomy.revision == revision
+
+
+def test_a_split_shows_where_the_items_go(page, stored):
+    parts = "Rubber boots: wellingtons for rain\nHiking boots: for mountains"
+    shown = preview(page, act="split", id="boots", parts=parts, revision=stored.classes.taxonomy.revision).text
+    assert "Rubber boots" in shown
+    assert "Its items by their nearest part" in shown
+    assert stored.classes.taxonomy.children("boots") == []
+
+
+def test_the_classes_go_back_to_an_earlier_state_after_a_look(page, stored):
+    before = stored.classes.taxonomy
+    stored.classes.signed("Ann", "a slip").rename("kettles", "Water kettles")
+    stored.classes.signed("Ann").add("Teapots")
+    revision = stored.classes.taxonomy.revision
+    log = page.get("/classes/log").text
+    assert f"act=rollback&amp;to={before.revision}" in log
+    assert f"to={revision}" not in log
+    form = page.get("/class/change", params={"act": "rollback", "to": before.revision}).text
+    assert "a slip" in form
+    fields = {"act": "rollback", "to": before.revision, "revision": revision}
+    assert "2 classes would be as before" in preview(page, **fields).text
+    saved = page.post("/class/save", data=fields, headers=token(page))
+    assert f"Back at revision {before.revision}" in " ".join(saved.text.split())
+    assert stored.classes.taxonomy["kettles"].name == "Kettles"
+    assert not stored.classes.taxonomy.is_live("teapots")
 
 
 def test_a_change_from_an_older_state_is_refused_kindly_and_says_who_came_first(page, stored):
@@ -293,6 +337,10 @@ def test_what_came_from_outside_is_text_wherever_it_is_shown(serving, catalog):
         ("/classes/find", {"q": "script"}),
         ("/class", {"id": PAYLOAD}),
         ("/class/change", {"act": "edit", "id": PAYLOAD}),
+        ("/class/change", {"act": "merge", "id": PAYLOAD}),
+        ("/class/change", {"act": "split", "id": PAYLOAD}),
+        ("/class/change", {"act": "rollback"}),
+        ("/classes/log", {}),
         ("/class", {"id": PAYLOAD + "x"}),
         ("/review", {"kind": PAYLOAD}),
         ("/login", {"next": PAYLOAD}),
