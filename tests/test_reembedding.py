@@ -1,14 +1,16 @@
 """Moving a catalogue to another encoder: what is brought along, how it switches, how it goes back."""
 
+import random
 import threading
+import time
 
 import numpy as np
 import pytest
+from remembering import RememberingEncoder
 
 from nearclass import Catalog, Item, Settings
 from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
-from nearclass.encoders.text import TextEncoder
 from nearclass.errors import ModelNotFoundError, NearclassError, SpaceMismatchError, UsageError
 from nearclass.ingest.labelled import Labelled
 from nearclass.ingest.making import ItemMaker
@@ -33,7 +35,7 @@ ITEMS = [Item(name, title=title, attributes={"price": len(title)}) for name, tit
 @pytest.fixture(scope="module")
 def other(tiny_model):
     """An encoder of 32 dimensions."""
-    return TextEncoder(describe(resolve(str(tiny_model))), device="cpu", precision="float32")
+    return RememberingEncoder(describe(resolve(str(tiny_model))), device="cpu", precision="float32")
 
 
 @pytest.fixture
@@ -252,8 +254,6 @@ def test_labels_compare_both_spaces(stocked, other):
 
 
 def test_a_rate_is_kept(stocked, other):
-    import time
-
     started = time.monotonic()
     stocked.reembedding.run(other, rate=6)
     assert time.monotonic() - started > 9 / 6
@@ -373,7 +373,7 @@ def check_swaps(catalog, other, swaps):
         truth[space] = told()
         found[space] = [seen(query) for query in questions]
         catalog.reembedding.swap() if space == encoder.space.name else catalog.reembedding.rollback()
-    stop, errors, asked = threading.Event(), [], [0, 0]
+    stop, errors, asked, moments = threading.Event(), [], [0, 0], random.Random(6)
 
     def ask(number):
         try:
@@ -386,6 +386,7 @@ def check_swaps(catalog, other, swaps):
                 got = seen(questions[place])
                 assert got in [found[name][place] for name in found]
                 asked[number % 2] += 1
+                time.sleep(moments.uniform(0, 0.1))  # three that never rest would leave the swaps no time
         except BaseException as error:
             errors.append(error)
 

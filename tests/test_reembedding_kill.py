@@ -2,19 +2,16 @@
 
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from prepared import Prepared
+from remembering import RememberingEncoder
 
 from nearclass import Catalog, Item, Settings
 from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
-from nearclass.encoders.text import TextEncoder
 from nearclass.store import Store
 from nearclass.store.spaces import SpaceCollections, Spaces
 from nearclass.store.state import State
@@ -24,50 +21,49 @@ ITEMS = [Item(f"i{n}", title=f"{WORDS[n % 7]} {n}") for n in range(240)]
 QUESTIONS = ["a kettle for tea", "boots of leather", "a notebook", "water the garden"]
 
 # Small pages, so that a kill falls between, before and after many of them.
-CHILD = """
-import sys
+WRITES = ("upsert", "delete", "create", "point", "release", "drop")
+
+CHILD = f"""
+WRITES = {WRITES}
 from nearclass import Catalog, Settings
+from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.resolve import resolve
+
 from nearclass.ingest import answering, item_copies, reembed
+from nearclass.store import Store
 item_copies.CHUNK_ROWS = reembed.CHUNK_ROWS = answering._PAGE = 20
 item_copies._FLUSH_ROWS = 60
-database, step, name = sys.argv[1:]
-with Catalog.open(settings=Settings(uri=database, precision="float32")) as catalog:
-    move = catalog.reembedding
-    catalog.encoders_are_loaded = [catalog._encoders.named(name).encode(["warm up"], "item")]
-    print("open", flush=True)
-    move.run(name) if step == "run" else getattr(move, step)()
-    print("done", flush=True)
+encoders = [TextEncoder(describe(resolve(name)), device="cpu", precision="float32", threads=1) for name in arguments]
+for encoder in encoders:
+    encoder.encode(["warm up"], "item")
+def told(method):
+    def call(*args, **kwargs):
+        result = method(*args, **kwargs)
+        print(method.__name__, flush=True)
+        return result
+    return call
+def work(database, step):
+    with Catalog.open(settings=Settings(uri=database)) as catalog:
+        for encoder in encoders:
+            catalog._encoders.know(encoder)
+        move = catalog.reembedding
+        print("open", flush=True)
+        for name in WRITES:
+            setattr(Store, name, told(getattr(Store, name)))
+        move.run(encoders[1]) if step == "run" else getattr(move, step)()
 """
-
-
-def work(database, step, name, *, kill_after=None):
-    """Run a step in a process of its own, killed after so many seconds of work; how long it worked."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(database), step, str(name)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "open\n"
-    started = time.monotonic()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        child.send_signal(signal.SIGKILL)
-    rest = child.stdout.read()
-    child.stdout.close()
-    child.wait(120)
-    assert kill_after is not None or rest == "done\n"
-    return time.monotonic() - started
 
 
 @pytest.fixture(scope="module")
 def other(tiny_model):
-    return TextEncoder(describe(resolve(str(tiny_model))), device="cpu", precision="float32")
+    return RememberingEncoder(describe(resolve(str(tiny_model))), device="cpu", precision="float32")
 
 
 class Bench:
     """Databases before each step, and what a catalogue holds in either space."""
 
-    def __init__(self, folder, encoder, other, shop, tiny_model, items=240, *, processes=True):
-        self.folder, self.name, self.processes = folder, tiny_model, processes
+    def __init__(self, folder, encoder, other, shop, items=240, processes=None):
+        self.folder, self.processes = folder, processes
         self.items = ITEMS[:items]
         self.encoders = {one.space.name: one for one in (encoder, other)}
         self.old, self.new = encoder.space.name, other.space.name
@@ -76,7 +72,7 @@ class Bench:
             catalog.import_classes(shop)
             catalog.ingest(self.items)
             catalog.items().confirm(["i0"], "kettles")
-        self.seconds = {}
+        self.writes = {}
         whole = self.after("run")
         with self.open(whole) as catalog:  # what a swap has to catch up
             catalog.ingest([Item("late", title="a late kettle"), Item("i1", title="a tablet")])
@@ -98,11 +94,11 @@ class Bench:
         database = self.folder / f"after-{step}.db"
         shutil.copytree(self.folder / f"{step}.db", database)
         if self.processes:
-            self.seconds[step] = work(database, step, self.name)
+            self.writes[step] = len(self.processes.run(database, step)[1])
         else:
             with self.open(database) as catalog, counted(None) as writes:
                 self.do(catalog, step)
-            self.seconds[step] = len(writes)
+            self.writes[step] = len(writes)
         return database
 
     def do(self, catalog, step):
@@ -156,7 +152,7 @@ def counted(most):
         return call
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("upsert", "delete", "create", "point", "release", "drop"):
+        for name in WRITES:
             patch.setattr(Store, name, wrapped(getattr(Store, name)))
         yield writes
 
@@ -165,29 +161,30 @@ def counted(most):
 def bench(tmp_path_factory, real_encoder, other, tiny_model):
     from .conftest import SHOP
 
-    return Bench(tmp_path_factory.mktemp("moves"), real_encoder, other, SHOP, tiny_model)
+    with Prepared(CHILD, "minilm", tiny_model) as processes:
+        yield Bench(tmp_path_factory.mktemp("moves"), real_encoder, other, SHOP, processes=processes)
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory, real_encoder, other, tiny_model):
+def small(tmp_path_factory, real_encoder, other):
     from .conftest import SHOP
 
-    return Bench(tmp_path_factory.mktemp("small"), real_encoder, other, SHOP, tiny_model, 12, processes=False)
+    return Bench(tmp_path_factory.mktemp("small"), real_encoder, other, SHOP, 12)
 
 
 def check(bench, step, rounds, seed):
-    """Kill a step at random moments; then complete it, and every second time undo it instead."""
+    """Kill a step at random moments, spread over its writes; then complete it, or every second time undo it."""
     moments, seen = random.Random(seed), set()
     for number in range(rounds):
         database = bench.folder / f"{step}-{number}.db"
         shutil.copytree(bench.folder / f"{step}.db", database)
-        after = moments.uniform(0, bench.seconds[step])
+        after = int((number + moments.random()) / rounds * bench.writes[step])
         if bench.processes:
-            work(database, step, bench.name, kill_after=after)
+            bench.processes.run(database, step, lines=after, kill_after=moments.uniform(0, 0.02))
         else:
-            with bench.open(database) as catalog, counted(int(after)), pytest.raises(CutError):
+            with bench.open(database) as catalog, counted(after), pytest.raises(CutError):
                 bench.do(catalog, step)
-        where = f"{step}, round {number}, killed after {after:.3f} of {bench.seconds[step]:.3f}"
+        where = f"{step}, round {number}, killed after {after} of {bench.writes[step]} writes"
         with bench.open(database) as catalog:
             move = catalog.reembedding
             found = bench.held(catalog)

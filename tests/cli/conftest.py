@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from remembering import loaded_once
 
 from nearclass.cli.app import run as run_command
 
@@ -53,6 +54,7 @@ def run():
     def call(*arguments, cwd, stdin=None, env=None):
         out, err = stream(), stream()
         with (
+            loaded_once(),
             contextlib.chdir(cwd),
             patch.dict(os.environ, environment(env), clear=True),
             patch.object(sys, "stdin", stream(stdin or "")),

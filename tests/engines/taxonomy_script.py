@@ -1,9 +1,4 @@
-"""Merges and imports of new versions, one after the other; run as a program it makes them until it is killed.
-
-``python taxonomy_script.py DATABASE`` says ``open``, and after each change its number.
-"""
-
-import sys
+"""Merges and imports of new versions, one after the other."""
 
 from numbering import NumberingEncoder
 
@@ -59,11 +54,3 @@ def _import(catalog, version):
     assert len(found.leads) == len(live)
     assert not found.rejects
     return catalog.import_classes(found.specs, base=taxonomy)
-
-
-if __name__ == "__main__":
-    with opened(sys.argv[1]) as made:
-        print("open", flush=True)
-        for done, change in enumerate(changes(), 1):
-            change(made)
-            print(done, flush=True)

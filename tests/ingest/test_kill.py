@@ -3,14 +3,11 @@
 import json
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from prepared import Prepared
 
 from nearclass import Catalog, Settings
 from nearclass.schemas.collections import items_spec
@@ -20,34 +17,27 @@ SPACE = "resnet"
 
 # Small chunks, so that a kill falls between, before and after many of them.
 CHILD = """
-import sys
+import pyarrow, pymilvus
 from nearclass import Catalog, Settings
+from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.resolve import resolve
+from nearclass.encoders.text import TextEncoder
 from nearclass.ingest import intake, run
 intake.CHUNK_ROWS, run._CHECKPOINT_ROWS = 50, 300
-with Catalog.open(settings=Settings(uri=sys.argv[1])) as catalog:
-    print("open", flush=True)
-    counts = catalog.ingest([sys.argv[2]], space=sys.argv[3] or None, rejects=sys.argv[4])
-    print(counts.read, counts.ok, counts.unchanged, counts.rejected, flush=True)
+encoder = TextEncoder(describe(resolve("minilm")), precision="float32", threads=1)
+encoder.encode(["warm up"], "item")
+def work(database, source, space, rejects):
+    with Catalog.open(settings=Settings(uri=database), encoder=encoder) as catalog:
+        print("open", flush=True)
+        counts = catalog.ingest([source], space=space or None, rejects=rejects)
+        print(counts.read, counts.ok, counts.unchanged, counts.rejected, flush=True)
 """
 
 
-def ingest(database, source, space, *, kill_after=None):
-    """Run the child, killed after so many seconds of work; how long it worked and what it printed."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(database), str(source), space, str(database.with_suffix(".rejects"))],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    assert child.stdout.readline() == "open\n"
-    started = time.monotonic()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        child.send_signal(signal.SIGKILL)
-    rest = child.stdout.read()
-    child.stdout.close()
-    child.wait(120)
-    assert kill_after is not None or child.returncode == 0
-    return time.monotonic() - started, rest.split()
+@pytest.fixture(scope="module")
+def processes(real_encoder):  # skips where there are no weights
+    with Prepared(CHILD) as prepared:
+        yield prepared
 
 
 def contents(database, space):
@@ -91,10 +81,16 @@ def prepared(tmp_path, shop, encoder):
     return tmp_path
 
 
-def check_rounds(folder, source, space, rounds, seed):
+def check_rounds(processes, folder, source, space, rounds, seed):
+    def ingest(database, kill_after=None):
+        """For how long it worked, and the counts that it printed, if any."""
+        more = (source, space, database.with_suffix(".rejects"))
+        seconds, printed = processes.run(database, *more, kill_after=kill_after)
+        return seconds, printed[0].split() if printed else []
+
     reference = folder / "reference.db"
     shutil.copytree(folder / "base.db", reference)
-    whole, counts = ingest(reference, source, space)
+    whole, counts = ingest(reference)
     wanted, wanted_rejects = contents(reference, space), rejects(reference)
     assert wanted
     assert wanted_rejects
@@ -103,8 +99,8 @@ def check_rounds(folder, source, space, rounds, seed):
         database = folder / f"round{number}.db"
         shutil.copytree(folder / "base.db", database)
         after = moments.uniform(0, whole)
-        ingest(database, source, space, kill_after=after)
-        _, again = ingest(database, source, space)
+        ingest(database, kill_after=after)
+        _, again = ingest(database)
         assert contents(database, space) == wanted, f"round {number}, killed after {after:.3f} s"
         assert rejects(database) == wanted_rejects
         assert (again[0], again[3]) == (counts[0], counts[3])
@@ -114,11 +110,11 @@ def check_rounds(folder, source, space, rounds, seed):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_thirty_kills_at_random_moments_lose_and_double_nothing(prepared):
-    check_rounds(prepared, prepared / "vectors.jsonl", SPACE, rounds=30, seed=20261121)
+def test_thirty_kills_at_random_moments_lose_and_double_nothing(processes, prepared):
+    check_rounds(processes, prepared, prepared / "vectors.jsonl", SPACE, rounds=30, seed=20261121)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kills_while_texts_are_embedded_lose_and_double_nothing(prepared):
-    check_rounds(prepared, prepared / "texts.jsonl", "", rounds=4, seed=7)
+def test_kills_while_texts_are_embedded_lose_and_double_nothing(processes, prepared):
+    check_rounds(processes, prepared, prepared / "texts.jsonl", "", rounds=4, seed=7)

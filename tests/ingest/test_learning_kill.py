@@ -3,13 +3,10 @@
 import json
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
+from prepared import Prepared
 
 from nearclass import Catalog, Item, Settings
 
@@ -22,34 +19,22 @@ TITLES = {
     "boots": "ankle high, lined",
 }
 CHILD = """
-import json, sys
+import json
+import pyarrow, pymilvus, sklearn
 from nearclass import Catalog, Item, Settings
+from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.resolve import resolve
+from nearclass.encoders.text import TextEncoder
 from nearclass.ingest.labelled import Labelled
-with Catalog.open(settings=Settings(uri=sys.argv[1], precision="float32")) as catalog:
-    catalog.warm_up()
-    rows = [Labelled(Item(str(n), title=title), frozenset({label})) for n, (title, label) in enumerate(json.loads(sys.argv[2]))]
-    print("open", flush=True)
-    print(catalog.learn(rows).version, flush=True)
+encoder = TextEncoder(describe(resolve("minilm")), precision="float32", threads=1)
+encoder.encode(["warm up"], "item")
+rows = [Labelled(Item(str(n), title=title), frozenset({label})) for n, (title, label) in enumerate(json.loads(arguments[0]))]
+def work(database):
+    with Catalog.open(settings=Settings(uri=database), encoder=encoder) as catalog:
+        print("open", flush=True)
+        print(catalog.learn(rows).version, flush=True)
 """
 LABELS = [(f"{title} {number}", class_id) for class_id, title in TITLES.items() for number in range(12)]
-
-
-def learn(database, *, kill_after=None):
-    """Run the child, killed after so many seconds of work; how long it worked."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(database), json.dumps(LABELS)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "open\n"
-    started = time.monotonic()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        child.send_signal(signal.SIGKILL)
-    child.stdout.read()
-    child.stdout.close()
-    child.wait(120)
-    assert kill_after is not None or child.returncode == 0
-    return time.monotonic() - started
 
 
 def answers(database, encoder):
@@ -68,20 +53,27 @@ def test_what_is_left_by_a_kill_is_whole(tmp_path, shop, encoder):
         catalog.ingest([Item(f"i{number}", title=f"{title} no {number}") for number, (title, _) in enumerate(LABELS)])
     whole = tmp_path / "whole.db"
     shutil.copytree(base, whole)
-    seconds = learn(whole)
-    before, after = answers(base, encoder), answers(whole, encoder)
+    before = answers(base, encoder)
+    with Prepared(CHILD, json.dumps(LABELS)) as processes:
+        check_kills(processes, tmp_path, whole, before, encoder)
+
+
+def check_kills(processes, folder, whole, before, encoder):
+    base = folder / "base.db"
+    seconds, _ = processes.run(whole)
+    after = answers(whole, encoder)
     assert (before[0], after[0]) == (0, 1)
     assert before[1] != after[1]
     seen = set()
     rng = random.Random(7)
     for number in range(KILLS):
-        database = tmp_path / f"killed-{number}.db"
+        database = folder / f"killed-{number}.db"
         shutil.copytree(base, database)
-        learn(database, kill_after=seconds * rng.uniform(0.2, 1.0))
+        processes.run(database, kill_after=seconds * rng.uniform(0.2, 1.0))
         found = answers(database, encoder)
         seen.add(found[0])
         assert found in (before, after)
-        learn(database)
+        processes.run(database)
         version, scores = answers(database, encoder)
         assert version >= 1
         for mine, theirs in zip(scores, after[1], strict=True):

@@ -2,15 +2,12 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from prepared import Prepared
 
 from nearclass import Catalog, ClassSpec, Item, Settings
 from nearclass.errors import ModelNotFoundError, PictureError, SpaceMismatchError, StoreError, TaxonomyError, UsageError
@@ -427,31 +424,23 @@ def test_a_label_whose_picture_cannot_be_used_is_handed_back_or_an_error(made, p
 # Killed
 
 CHILD = """
-import sys
+import pyarrow, pymilvus
+from PIL import Image
 from nearclass import Catalog, Settings
+from nearclass.encoders.image import ImageEncoder
+from nearclass.encoders.image_model import describe_image
+from nearclass.encoders.image_resolve import resolve_image
 from nearclass.ingest import intake, run
 intake.CHUNK_ROWS, run._CHECKPOINT_ROWS = 40, 120
-settings = Settings(uri=sys.argv[1], image_encoder=sys.argv[2], precision="float32", offline=True)
-with Catalog.open(settings=settings) as catalog:
-    print("open", flush=True)
-    counts = catalog.ingest([sys.argv[3]], rejects=sys.argv[1] + ".rejects")
-    print(counts.read, counts.ok + counts.unchanged, counts.rejected, flush=True)
+model = describe_image(resolve_image(f"local-dir:{arguments[0]}", offline=True))
+encoder = ImageEncoder(model, device="cpu", precision="float32", threads=1)
+encoder.encode_pictures([Image.new("RGB", (40, 30))])
+def work(database, source):
+    with Catalog.open(settings=Settings(uri=database, offline=True), image_encoder=encoder) as catalog:
+        print("open", flush=True)
+        counts = catalog.ingest([source], rejects=database + ".rejects")
+        print(counts.read, counts.ok + counts.unchanged, counts.rejected, flush=True)
 """
-
-
-def run_child(database, model, source, kill_after=None):
-    command = [sys.executable, "-c", CHILD, str(database), f"local-dir:{model}", str(source)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "open\n"
-    started = time.monotonic()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        child.send_signal(signal.SIGKILL)
-    rest = child.stdout.read()
-    child.stdout.close()
-    child.wait(120)
-    return time.monotonic() - started, rest.split()
 
 
 @pytest.mark.slow
@@ -470,12 +459,13 @@ def test_an_ingest_of_pictures_that_is_killed_and_run_again_ends_like_one_that_w
     with Catalog.open(settings=Settings(uri=str(base)), encoder=real_encoder, image_encoder=image_encoder) as catalog:
         catalog.import_classes(shop)
     whole = shutil.copytree(base, tmp_path / "whole.db")
-    took, counts = run_child(whole, clip_folder, source)
-    assert counts == ["601", "600", "1"]
     killed = shutil.copytree(base, tmp_path / "killed.db")
-    for _ in range(4):
-        run_child(killed, clip_folder, source, kill_after=float(rng.uniform(0.1, 0.7)) * took)
-    assert run_child(killed, clip_folder, source)[1] == counts
+    with Prepared(CHILD, clip_folder) as processes:
+        took, counts = processes.run(whole, source)
+        assert counts == ["601 600 1"]
+        for _ in range(4):
+            processes.run(killed, source, kill_after=float(rng.uniform(0.1, 0.7)) * took)
+        assert processes.run(killed, source)[1] == counts
     found = []
     for database in (whole, killed):
         with Catalog.open(

@@ -2,34 +2,25 @@
 
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import taxonomy_script
+from prepared import Prepared
 
 from nearclass import ClassSpec
 
-SCRIPT = Path(taxonomy_script.__file__)
-
-
-def run(database, *, kill_after=None):
-    """Run the script, killed after so many seconds of work; how long it worked, and how many changes it said it made."""
-    with subprocess.Popen([sys.executable, str(SCRIPT), str(database)], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "open\n"
-        started = time.monotonic()
-        if kill_after is not None:
-            time.sleep(kill_after)
-            child.send_signal(signal.SIGKILL)
-        said = child.stdout.read().split()
-        child.wait(120)
-        assert kill_after is not None or child.returncode == 0
-        return time.monotonic() - started, int(said[-1]) if said else 0
+CHILD = """
+import pyarrow, pymilvus
+from taxonomy_script import changes, opened
+def work(database):
+    with opened(database) as catalog:
+        print("open", flush=True)
+        for done, change in enumerate(changes(), 1):
+            change(catalog)
+            print(done, flush=True)
+"""
 
 
 def contents(catalog):
@@ -54,13 +45,26 @@ def contents(catalog):
     }
 
 
-@pytest.fixture
-def states(tmp_path):
-    """A database to begin with, and what it holds after each change, from none on."""
-    with taxonomy_script.opened(tmp_path / "base.db") as catalog:
+@pytest.fixture(scope="module")
+def processes():
+    with Prepared(CHILD) as prepared:
+        yield prepared
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A database to begin with."""
+    path = tmp_path_factory.mktemp("base") / "base.db"
+    with taxonomy_script.opened(path) as catalog:
         taxonomy_script.begin(catalog)
-    shutil.copytree(tmp_path / "base.db", tmp_path / "whole.db")
-    with taxonomy_script.opened(tmp_path / "whole.db") as catalog:
+    return path
+
+
+@pytest.fixture(scope="module")
+def states(base, tmp_path_factory):
+    """What it holds after each change, from none on."""
+    whole = shutil.copytree(base, tmp_path_factory.mktemp("whole") / "whole.db")
+    with taxonomy_script.opened(whole) as catalog:
         found = [contents(catalog)]
         for change in taxonomy_script.changes():
             change(catalog)
@@ -69,15 +73,16 @@ def states(tmp_path):
     return found
 
 
-def check_kills(folder, states, kills, seed):
-    shutil.copytree(folder / "base.db", folder / "timed.db")
-    whole, _ = run(folder / "timed.db")
+def check_kills(processes, folder, base, states, kills, seed):
+    shutil.copytree(base, folder / "timed.db")
+    whole, _ = processes.run(folder / "timed.db")
     moments, ends = random.Random(seed), []
     for number in range(kills):
         database = folder / f"killed-{number}.db"
-        shutil.copytree(folder / "base.db", database)
+        shutil.copytree(base, database)
         after = moments.uniform(0, whole)
-        _, said = run(database, kill_after=after)
+        _, printed = processes.run(database, kill_after=after)
+        said = int(printed[-1]) if printed else 0
         with taxonomy_script.opened(database) as catalog:
             found = contents(catalog)
             assert found in states[said : said + 2], f"kill {number}, after {after:.3f} s and {said} changes"
@@ -90,14 +95,14 @@ def check_kills(folder, states, kills, seed):
     return ends
 
 
-def test_merges_and_imports_that_are_killed_are_whole_or_undone(tmp_path, states):
-    check_kills(tmp_path, states, 3, seed=20261121)
+def test_merges_and_imports_that_are_killed_are_whole_or_undone(processes, tmp_path, base, states):
+    check_kills(processes, tmp_path, base, states, 3, seed=20261121)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_many_kills_of_merges_and_imports_leave_nothing_mixed(tmp_path, states):
-    ends = check_kills(tmp_path, states, 26, seed=5)
+def test_many_kills_of_merges_and_imports_leave_nothing_mixed(processes, tmp_path, base, states):
+    ends = check_kills(processes, tmp_path, base, states, 26, seed=5)
     assert any(said < done for said, done in ends)  # some were completed by the next open
 
 
