@@ -64,29 +64,34 @@ class Reviewing:
     def confirm(self, caller: Caller, ids: Sequence[str], name: str, request_id: str) -> tuple[Step, ClassSpec]:
         """Note that a person says that these items belong to a class (id, full path or unique name).
 
+        Items that somebody else has decided on since they were shown are left as they are.
+
         Raises:
             ClassNotFoundError: There is no such class.
             ItemNotFoundError: An item is not there any more.
+            Problem: Somebody else has decided on all of them.
         """
         items = self._service.catalog.items()
         with self._service.item_lock:
-            before, title = self._before(ids)
-            spec = items.confirm(ids, name)
-        step = Step("confirm", tuple(ids), title, spec.id, self._revision, before)
-        self._note("review.confirm", caller, request_id, ids=list(ids), class_id=spec.id)
+            before, title = self._open(ids)
+            spec = items.confirm(list(before), name)
+        step = Step("confirm", tuple(before), title, spec.id, self._revision, before)
+        self._note("review.confirm", caller, request_id, ids=list(before), class_id=spec.id)
         self._did(caller, step)
         return step, spec
 
     def novel(self, caller: Caller, item_id: str, request_id: str) -> Step:
-        """Note that a person says that no class fits this item: it counts as novel, and waits no more."""
+        """Note that a person says that no class fits this item: it counts as novel, and waits no more.
+
+        Raises:
+            ItemNotFoundError: The item is not there any more.
+            Problem: Somebody else has decided on it since it was shown.
+        """
         with self._service.item_lock:
-            before, title = self._before([item_id])
+            before, title = self._open([item_id])
             body = {"by": caller.label, "at": time.time()}
             self._state.put(Document(NOVEL, item_id, body, self._revision))
-            items = self._service.catalog.items()
-            if before[item_id][0]:
-                items.unconfirm([item_id])
-            items.decide({item_id: (Decision.NOVEL, "")})
+            self._service.catalog.items().decide({item_id: (Decision.NOVEL, "")})
         step = Step("novel", (item_id,), title, "", self._revision, before)
         self._note("review.novel", caller, request_id, ids=[item_id])
         self._did(caller, step)
@@ -121,6 +126,26 @@ class Reviewing:
         """How many steps can be taken back."""
         with self._lock:
             return len(self._steps.get(reviewer_of(caller), ()))
+
+    def is_decided(self, item_id: str, confirmed: str, decision: str) -> bool:
+        """Whether somebody has decided on an item that has this confirmed class and this decision."""
+        if confirmed or decision != Decision.NOVEL.value:
+            return bool(confirmed)
+        return self._state.get(NOVEL, item_id) is not None
+
+    def _open(self, ids: Sequence[str]) -> tuple[dict[str, tuple[str, str, str]], str]:
+        """What ``_before`` gives, of the items that nobody has decided on; the others wait no more.
+
+        Raises:
+            Problem: There is none.
+        """
+        before, title = self._before(ids)
+        decided = [one for one, (confirmed, made, _) in before.items() if self.is_decided(one, confirmed, made)]
+        self.queue.take_out(decided)
+        left = {one: before[one] for one in ids if one not in decided}
+        if not left:
+            raise Problem("changed-meanwhile", "somebody has decided on this meanwhile, so it is left as it is")
+        return left, title
 
     def _before(self, ids: Sequence[str]) -> tuple[dict[str, tuple[str, str, str]], str]:
         where = In("key", [key_of(one) for one in ids])

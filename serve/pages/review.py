@@ -1,6 +1,6 @@
 """/review: one item after the other, decided with a key; and groups of items at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -9,6 +9,7 @@ from fastapi import Depends, Form, Query, Request, Response
 from ...errors import ItemNotFoundError
 from ...query.items import Found
 from ..access import Caller, Ingester, Reader
+from ..problems import Problem
 from ..queue import Kind, Waiting
 from ..reviewing import Step, reviewer_of
 from .desk import AtDesk, Desk
@@ -45,23 +46,21 @@ async def confirm(
 ) -> Response:
     """The item belongs to this class."""
 
-    def act() -> dict[str, Any]:
+    def act() -> tuple[Step, Sequence[str]]:
         step, spec = desk.reviewing.confirm(caller, [item_id], name, request.state.request_id)
-        path = desk.service.catalog.classes.taxonomy.path(spec.id)
-        return _next(desk, caller, kind, said=(step, path))
+        return step, desk.service.catalog.classes.taxonomy.path(spec.id)
 
-    return _answer(request, caller, await desk.service.pool.run(act))
+    return _answer(request, caller, await desk.service.pool.run(_decided, desk, caller, kind, act))
 
 
 @routes.post("/review/novel")
 async def novel(request: Request, desk: AtDesk, caller: Ingester, item_id: ItemId, kind: KindField = "all") -> Response:
     """No class fits the item."""
 
-    def act() -> dict[str, Any]:
-        step = desk.reviewing.novel(caller, item_id, request.state.request_id)
-        return _next(desk, caller, kind, said=(step, ()))
+    def act() -> tuple[Step, Sequence[str]]:
+        return desk.reviewing.novel(caller, item_id, request.state.request_id), ()
 
-    return _answer(request, caller, await desk.service.pool.run(act))
+    return _answer(request, caller, await desk.service.pool.run(_decided, desk, caller, kind, act))
 
 
 @routes.post("/review/skip")
@@ -86,6 +85,18 @@ async def undo(request: Request, desk: AtDesk, caller: Ingester, kind: KindField
         return _next(desk, caller, "all" if kind == "all" else _kind_of(desk, step, kind), said="undone")
 
     return _answer(request, caller, await desk.service.pool.run(act))
+
+
+def _decided(desk: Desk, caller: Caller, kind: Kind, act: Callable[[], tuple[Step, Sequence[str]]]) -> dict[str, Any]:
+    """Decide, and what comes next; where somebody else was quicker, that is said, and the next item comes too."""
+    said: tuple[Step, Sequence[str]] | str
+    try:
+        said = act()
+    except Problem as problem:
+        if problem.kind != "changed-meanwhile":
+            raise
+        said = "decided"
+    return _next(desk, caller, kind, said=said)
 
 
 def _answer(request: Request, caller: Caller, shown: dict[str, Any]) -> Response:
@@ -121,10 +132,10 @@ def _next(
 
 
 def _item(desk: Desk, waiting: Waiting) -> dict[str, Any] | None:
-    """An item with its candidates; None where somebody has confirmed it meanwhile."""
+    """An item with its candidates; None where somebody has decided on it meanwhile."""
     catalog = desk.service.catalog
     found = catalog.items().get(waiting.id)
-    if found.confirmed_class:
+    if desk.reviewing.is_decided(found.id, found.confirmed_class or "", found.decision):
         return None
     review = catalog.review
     answer = catalog.items().answers([waiting.id]).get(waiting.id)
@@ -186,14 +197,16 @@ async def confirm_group(
 ) -> Response:
     """All ticked items belong to this class."""
 
-    def act() -> list[dict[str, Any]]:
+    def act() -> tuple[int, list[dict[str, Any]]]:
+        count = 0
         if ids:
-            desk.reviewing.confirm(caller, ids, class_id, request.state.request_id)
-        return _groups(desk)
+            step, _ = desk.reviewing.confirm(caller, ids, class_id, request.state.request_id)
+            count = len(step.ids)
+        return count, _groups(desk)
 
-    found = await desk.service.pool.run(act)
+    count, found = await desk.service.pool.run(act)
     path = desk.service.catalog.classes.taxonomy.path(class_id)
-    return fragment("_groups.html", groups=found, said=(len(ids), path))
+    return fragment("_groups.html", groups=found, said=(count, path))
 
 
 _LOOKED: Final = 1000

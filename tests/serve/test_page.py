@@ -151,6 +151,26 @@ def test_what_somebody_else_decided_since_is_not_taken_back(page, stored):
     assert stored.items().get(first).confirmed_class == "toasters"
 
 
+def test_of_two_processes_that_show_an_item_the_second_does_not_write_over_the_first(page, stored, serving):
+    other = serving(stored)  # what one knows of who looks at what, the other does not
+    first = item_of(page.get("/review").text)
+    assert item_of(other.get("/review").text) == first
+    act(page, "confirm", item=first, **{"class": "kettles"})
+    html = act(other, "confirm", item=first, **{"class": "toasters"})
+    assert "Somebody has decided on that item meanwhile" in html
+    assert stored.items().get(first).confirmed_class == "kettles"
+    second = item_of(html)
+    assert second != first
+    act(page, "novel", item=second)
+    assert "Somebody has decided" in act(other, "novel", item=second)
+    assert "Somebody has decided" in act(other, "confirm", item=second, **{"class": "toasters"})
+    assert not stored.items().get(second).confirmed_class
+    assert item_of(other.get("/review").text) not in {first, second}
+    actions = [body["action"] for _, body in page.service.audit.latest(9) if body["action"].startswith("review")]
+    assert actions == ["review.novel", "review.confirm"]
+    assert "nothing to take back" in act(other, "undo")
+
+
 def test_all_can_be_reviewed_and_then_nothing_waits(page):
     html = page.get("/review").text
     seen = []
