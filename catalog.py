@@ -365,7 +365,7 @@ class Catalog:
             space: Name of a space of given vectors; by default texts and pictures.
         """
         items = self.items(space)
-        return preview(items.count(), before or self.classes.taxonomy, items.stored.foresee())
+        return preview(items.count(), before or self.classes.taxonomy, items.stored.foresee(), items.stored.evidence)
 
     def reassign(self, before: Taxonomy | None = None, *, space: str | None = None) -> Preview:
         """Answer stored items anew under the classes as they are now, and say what changed; arguments as ``preview``.
@@ -374,7 +374,7 @@ class Catalog:
         """
         items = self.items(space)
         renewed = items.stored.renew()
-        return preview(items.count(), before or self.classes.taxonomy, renewed)
+        return preview(items.count(), before or self.classes.taxonomy, renewed, items.stored.evidence)
 
     def stale_items(self) -> int:
         """How many stored items have not been answered since the latest change of the taxonomy."""

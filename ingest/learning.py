@@ -18,9 +18,10 @@ from ..store.picture_folders import PictureFolders
 from ..store.state import State
 from .labelled import Labelled
 from .lessons import Told
+from .moves import Move
 from .rejects import refused
 from .sources import BadRow
-from .space_learning import PARTS, Attempt, Move, Outcome, SpaceLearning
+from .space_learning import PARTS, Attempt, Outcome, SpaceLearning
 
 if TYPE_CHECKING:
     from ..encoders.image import ImageEncoder

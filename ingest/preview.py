@@ -1,18 +1,17 @@
 """What a change of the classes would do to the stored items."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from ..schemas.records import Evidence
 from ..schemas.taxonomy import Taxonomy
+from .moves import EXAMPLE_CHARS, EXAMPLES, Move
 from .renewal import Renewed
-from .space_learning import Move
 
 __all__ = ["Preview", "preview"]
 
-_EXAMPLES: Final = 3
-_EXAMPLE_CHARS: Final = 120
 _LOSING: Final = 10
 
 
@@ -42,26 +41,35 @@ class Preview:
         return found
 
 
-def preview(items: int, before: Taxonomy, renewed: Sequence[Renewed]) -> Preview:
+def preview(
+    items: int,
+    before: Taxonomy,
+    renewed: Sequence[Renewed],
+    evidence: Callable[[Sequence[Renewed]], Mapping[str, Evidence]],
+) -> Preview:
     """What answering items anew changes.
 
     Args:
         items: How many are stored.
         before: The taxonomy that they were answered under.
         renewed: Those whose answer would be another one.
+        evidence: Gives by key what speaks most for the answers of some of them.
     """
     moved = sorted((one for one in renewed if one.moved and not one.conflict), key=lambda one: one.item_id)
     groups: dict[tuple[str, str, str], list[Renewed]] = {}
     for one in moved:
         groups.setdefault((one.before, *_now(one)), []).append(one)
+    ordered = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    why = evidence([one for _, group in ordered for one in group[:EXAMPLES]])
     moves = tuple(
         Move(
             before.path(old) if old in before else (),
             next((one.answer.path for one in group if one.answer and new), (f"({decision})",)),
             len(group),
-            tuple(one.shown[:_EXAMPLE_CHARS] for one in group[:_EXAMPLES]),
+            tuple(one.shown[:EXAMPLE_CHARS] for one in group[:EXAMPLES]),
+            tuple(why.get(one.key) for one in group[:EXAMPLES]),
         )
-        for (old, new, decision), group in sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+        for (old, new, decision), group in ordered
     )
     balance = Counter(new for new in (_now(one)[0] for one in moved) if new)
     balance.subtract(one.before for one in moved if one.before)

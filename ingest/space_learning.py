@@ -16,30 +16,13 @@ from ..store import Store
 from ..store.learned import Learned
 from ..store.state import State
 from .lessons import Gathered, Lessons, Told
+from .moves import EXAMPLE_CHARS, EXAMPLES, Move
 
-__all__ = ["PARTS", "Attempt", "Learned", "Move", "Outcome", "SpaceLearning"]
+__all__ = ["PARTS", "Attempt", "Learned", "Outcome", "SpaceLearning"]
 
 _PAGE: Final = 4096
-_EXAMPLES: Final = 3
 PARTS: Final = ("reading", "learning", "comparing")
 """Of the work in one space."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Items whose nearest class is another one after learning.
-
-    Attributes:
-        before: Path of the class they were nearest to.
-        after: Path of the class they are nearest to now.
-        count: How many.
-        examples: Texts of some.
-    """
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    count: int
-    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +189,16 @@ class SpaceLearning:
                 if old and old[0] != new:
                     moved.setdefault((old[0], new), []).append(row)
         ordered = sorted(moved.items(), key=lambda one: (-len(one[1]), one[0]))
+        shown = [(new, row) for (_, new), rows in ordered for row in rows[:EXAMPLES]]
+        vectors = lesson.material.items[[row for _, row in shown]]
+        pieces = iter(self.live.assigner().evidence.nearest([new for new, _ in shown], vectors))
         moves = tuple(
             Move(
                 taxonomy.path(old),
                 taxonomy.path(new),
                 len(rows),
-                tuple(gathered.shown[row][:120] for row in rows[:_EXAMPLES]),
+                tuple(gathered.shown[row][:EXAMPLE_CHARS] for row in rows[:EXAMPLES]),
+                tuple(next(iter(next(pieces)), None) for _ in rows[:EXAMPLES]),
             )
             for (old, new), rows in ordered
         )

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from ..errors import ItemNotFoundError
 from ..query.live import LiveSpace
 from ..query.pair import LivePair
 from ..schemas.collections import key_of
 from ..schemas.filters import In
-from ..schemas.records import Assignment, Decision
+from ..schemas.records import Assignment, Decision, Evidence
 from ..schemas.taxonomy import Taxonomy
 from ..store import Store
 from ..store.draft import DraftStore
@@ -154,6 +156,21 @@ class StoredItems:
         """The same without writing anything."""
         pages = Renewal(self._store, self._live, self._pair).pages()
         return [one for page in pages for one in page.renewed]
+
+    def evidence(self, renewed: Sequence[Renewed]) -> dict[str, Evidence]:
+        """What speaks most for the best class of each of these items, by key; none where nothing is known."""
+        best = {one.key: one.answer.candidates[0].class_id for one in renewed if one.answer and one.answer.candidates}
+        found: dict[str, Evidence] = {}
+        sides = [self._live, *([self._pair.image] if self._pair and self._pair.image else [])]
+        for live in (side for side in sides if side.has_items):
+            keys = [key for key in best if key not in found]
+            for start in range(0, len(keys), _PAGE):
+                where = In("key", keys[start : start + _PAGE])
+                rows = self._store.query(live.place.items, where=where, fields=("key", "vector"))
+                vectors = np.asarray([row["vector"] for row in rows], np.float32).reshape(len(rows), -1)
+                pieces = live.assigner().evidence.nearest([best[row["key"]] for row in rows], vectors)
+                found |= {row["key"]: one[0] for row, one in zip(rows, pieces, strict=True) if one}
+        return found
 
     def _rewrite(self, rows: ItemRows, changed: Mapping[str, Renewed], taxonomy: Taxonomy) -> set[str]:
         """Write new answers into those rows that are still what they were given for; the keys of these."""

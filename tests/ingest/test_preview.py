@@ -130,6 +130,17 @@ def test_a_preview_says_where_items_go_which_classes_lose_and_what_was_confirmed
     assert not any("tablet 10 inch" in move.examples for move in found.moves)
 
 
+def test_each_example_of_a_preview_says_what_speaks_for_where_it_goes(stocked):
+    draft = stocked.draft()
+    draft.classes.add("E-readers", parent="computers", descriptions=["Devices to read electronic books on."])
+    found = draft.preview(stocked.classes.taxonomy)
+    assert all(len(move.evidence) == len(move.examples) for move in found.moves)
+    reader = next(move for move in found.moves if move.after[-1] == "E-readers")
+    assert {piece.text for piece in reader.evidence} <= {"E-readers", "Devices to read electronic books on."}
+    assert all(piece.similarity > 0.3 for piece in reader.evidence)
+    assert found.to_dict()["moves"][0]["evidence"][0]["kind"] in {"name", "description"}
+
+
 def test_a_draft_of_a_draft_and_a_change_after_it_stand_apart(stocked):
     draft = stocked.draft()
     draft.classes.add("E-readers")
