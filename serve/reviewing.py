@@ -13,6 +13,7 @@ from ..schemas.filters import In
 from ..schemas.records import ClassSpec, Decision
 from ..store.state import Document, State
 from .access import Caller
+from .nearest import Nearest
 from .problems import Problem
 from .queue import NOVEL, Queue
 
@@ -58,6 +59,7 @@ class Reviewing:
         self._service = service
         self._state = State(service.catalog.store, service.catalog.settings.catalog)
         self.queue = Queue(service.catalog, self._state, service.pool.submit)
+        self.nearest = Nearest(service.catalog)
         self._lock = threading.Lock()
         self._steps: dict[str, deque[Step]] = {}
 

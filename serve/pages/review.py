@@ -215,11 +215,11 @@ _GROUP: Final = 100
 
 def _members(desk: Desk) -> dict[str, list[tuple[Waiting, float, float | None]]]:
     """Of the first that wait: item, score and margin, by the id of their nearest class, those with most items first."""
-    waiting = {one.id: one for one in desk.reviewing.queue.every()[:_LOOKED]}
+    reviewing = desk.reviewing
     found: dict[str, list[tuple[Waiting, float, float | None]]] = {}
-    for answer in desk.service.catalog.items().answers(list(waiting)).values():
+    for one, answer in reviewing.nearest.of(reviewing.queue.every()[:_LOOKED]).items():
         best = answer.candidates[0]
-        found.setdefault(best.class_id, []).append((waiting[answer.id], best.score, answer.margin))
+        found.setdefault(best.class_id, []).append((one, best.score, answer.margin))
     return dict(sorted(found.items(), key=lambda one: (-len(one[1]), one[0])))
 
 
