@@ -151,7 +151,7 @@ class AsyncClient:
         return await self._do(calls.change(what, revision, dry_run=dry_run, **body))
 
     async def start(self, kind: str, **body: Any) -> JobStatus:
-        """Begin a job: ``learn``, ``calibrate``, ``evaluate``, ``discover``, ``accept``, ``reassign``."""
+        """Begin a job: ``learn``, ``calibrate``, ``evaluate``, ``discover``, ``accept``, ``reassign``, ``reembed``."""
         return await self._do(calls.start(kind, **body))
 
     async def job(self, job_id: str) -> JobStatus:
@@ -175,6 +175,10 @@ class AsyncClient:
     async def cancel(self, job_id: str) -> JobStatus:
         """Tell a job to end at its next step."""
         return await self._do(calls.cancel(job_id))
+
+    async def reembedding(self) -> dict[str, Any]:
+        """Where the move to another encoder stands; its steps are jobs: ``start("reembed", step="plan", ...)``."""
+        return await self._do(calls.reembedding())
 
     async def _do(self, call: Call[_T]) -> _T:
         for attempt in range(self._attempts):

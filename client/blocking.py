@@ -146,7 +146,7 @@ class Client:
         return self._do(calls.change(what, revision, dry_run=dry_run, **body))
 
     def start(self, kind: str, **body: Any) -> JobStatus:
-        """Begin a job: ``learn``, ``calibrate``, ``evaluate``, ``discover``, ``accept``, ``reassign``."""
+        """Begin a job: ``learn``, ``calibrate``, ``evaluate``, ``discover``, ``accept``, ``reassign``, ``reembed``."""
         return self._do(calls.start(kind, **body))
 
     def job(self, job_id: str) -> JobStatus:
@@ -170,6 +170,10 @@ class Client:
     def cancel(self, job_id: str) -> JobStatus:
         """Tell a job to end at its next step."""
         return self._do(calls.cancel(job_id))
+
+    def reembedding(self) -> dict[str, Any]:
+        """Where the move to another encoder stands; its steps are jobs: ``start("reembed", step="plan", ...)``."""
+        return self._do(calls.reembedding())
 
     def _do(self, call: Call[_T]) -> _T:
         for attempt in range(self._attempts):

@@ -156,6 +156,11 @@ def cancel(job_id: str) -> Call[JobStatus]:
     return Call("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel", lambda row: made(JobStatus, row))
 
 
+def reembedding() -> Call[dict[str, Any]]:
+    """Ask where the move to another encoder stands."""
+    return Call("GET", "/v1/reembed", dict)
+
+
 def _write(method: str, path: str, parse: Callable[[Any], _T], body: Mapping[str, Any] | None, **more: Any) -> Call[_T]:
     """A write that may be sent again: the service does it once."""
     headers = {"Idempotency-Key": uuid.uuid4().hex, **more.pop("headers", {})}

@@ -61,7 +61,8 @@ def test_a_client_does_what_the_catalogue_does(server, catalog):
             client.edit_class("home-kitchen/lamps", synonyms=["x"], revision=1)
         assert (caught.value.status, caught.value.type) == (412, "urn:nearclass:problem:changed-meanwhile")
         job = client.wait(client.start("reassign").id, every_s=0.05)
-        assert job.state == "done"
+        assert (job.state, job.doing) == ("done", "items")
+        assert client.reembedding()["step"] == "none"
 
 
 def test_more_items_than_fit_into_a_request_are_asked_in_several(server):
