@@ -6,9 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import milvus_server
 import pytest
 from remembering import RememberingEncoder
+from thorough import times
 
 from nearclass import Catalog, ClassSpec, Settings
 from nearclass.encoders.fingerprint import describe
@@ -17,6 +19,16 @@ from nearclass.errors import StoreError
 from nearclass.ingest import editing
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# No deadline: how long an example takes says something of the machine, and nothing of the program.
+hypothesis.settings.register_profile("nearclass", max_examples=times(100, 1000), deadline=None)
+hypothesis.settings.load_profile("nearclass")
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that no worker is left with one of them when the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from prepared import Prepared
 from remembering import RememberingEncoder
+from thorough import times
 
 from nearclass import Catalog, Item, Settings
 from nearclass.encoders.fingerprint import describe
@@ -223,9 +224,9 @@ def test_a_move_cut_off_before_any_write_is_completed_or_undone(small):
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_kills_at_random_moments_complete_or_undo_and_never_mix(bench):
-    """With those of merges and imports, fifty."""
-    seen = check(bench, "run", 10, 1)
+    """With those of merges and imports, fifty where it is thorough."""
+    seen = check(bench, "run", times(4, 10), 1)
     assert {step for _, step in seen} >= {"filling"}
-    seen = check(bench, "swap", 10, 2)
+    seen = check(bench, "swap", times(6, 10), 2)
     assert len({space for space, _ in seen}) == 2, "no kill fell on each side of the switch"
-    check(bench, "rollback", 4, 3)
+    check(bench, "rollback", times(2, 4), 3)

@@ -5,10 +5,11 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from functools import partialmethod
 
 import pytest
+from prepared import Prepared
+from thorough import times
 
 from nearclass.backup import writing
 from nearclass.backup.reading import Backup
@@ -18,7 +19,7 @@ from nearclass.errors import StoreError
 from nearclass.store import Store
 from nearclass.store.copying import CatalogReader
 
-# One line after each page; with "step" it waits for one before it goes on.
+# One line after each page; then it waits for one before it goes on.
 CHILD = """
 import sys
 from nearclass.backup.reading import Backup
@@ -26,12 +27,23 @@ from nearclass.backup.restoring import restore
 from nearclass.store import Store
 def page(rows):
     print(rows, flush=True)
-    if sys.argv[3] == "step":
-        sys.stdin.readline()
+    sys.stdin.readline()
 backup = Backup(sys.argv[2])
 with Store.open(sys.argv[1]) as store:
     print("open", flush=True)
     restore(store, "shop", backup, page)
+"""
+
+FORKED = """
+import pyarrow, pymilvus
+from nearclass.backup.reading import Backup
+from nearclass.backup.restoring import restore
+from nearclass.store import Store
+def work(database, folder):
+    backup = Backup(folder)
+    with Store.open(database) as store:
+        print("open", flush=True)
+        restore(store, "shop", backup)
 """
 
 
@@ -53,8 +65,8 @@ def contents(store):
     }  # fmt: skip
 
 
-def started(database, folder, how):
-    command = [sys.executable, "-c", CHILD, str(database), str(folder), how]
+def started(database, folder):
+    command = [sys.executable, "-c", CHILD, str(database), str(folder)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "open\n"
     return child
@@ -74,7 +86,7 @@ def test_killed_in_the_middle_it_is_closed_and_goes_on_where_it_was(pieces, tmp_
     folder, wanted = pieces
     database = tmp_path / "killed.db"
     for pages in (1, 4):
-        child = started(database, folder, "step")
+        child = started(database, folder)
         for _ in range(pages):
             child.stdout.readline()
             child.stdin.write("\n")
@@ -107,22 +119,22 @@ def test_another_backup_takes_the_place_of_one_that_was_cut_off(pieces, kept, tm
             assert contents(store) == contents(before)
 
 
+@pytest.fixture
+def processes():
+    with Prepared(FORKED) as prepared:
+        yield prepared
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_twenty_kills_at_random_moments_leave_it_empty_closed_or_whole(pieces, tmp_path):
+def test_kills_at_random_moments_leave_it_empty_closed_or_whole(pieces, processes, tmp_path):
     folder, wanted = pieces
-    child = started(tmp_path / "whole.db", folder, "run")
-    begun = time.monotonic()
-    child.communicate(timeout=120)
-    whole = time.monotonic() - begun
-    assert child.returncode == 0
-    moments = random.Random(20261121)
-    for number in range(20):
+    whole, _ = processes.run(tmp_path / "whole.db", folder)
+    moments, kills = random.Random(20261121), times(8, 20)
+    for number in range(kills):
         database = tmp_path / f"round{number}.db"
-        after = moments.uniform(0, whole)
-        child = started(database, folder, "run")
-        time.sleep(after)
-        ended(child)
+        after = (number + moments.random()) / kills * whole
+        processes.run(database, folder, kill_after=after)
         with Store.open(str(database)) as store:
             found = {}
             with contextlib.suppress(StoreError):  # of a catalogue that is not whole

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from numbering import NumberingEncoder
 from plain_classes import PlainCatalogue, RefusedError
+from thorough import times
 
 from nearclass import Catalog, ClassSpec, Item, Settings
 from nearclass.errors import EmptyTaxonomyError, TaxonomyError
@@ -281,5 +282,5 @@ def test_random_changes_leave_what_a_plain_catalogue_has(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_a_hundred_random_sequences_of_changes_never_diverge(tmp_path):
-    run(tmp_path, 100, 20)
+def test_many_random_sequences_of_changes_never_diverge(tmp_path):
+    run(tmp_path, times(20, 100), 20)

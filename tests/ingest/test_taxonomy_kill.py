@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import taxonomy_script
 from prepared import Prepared
+from thorough import times
 
 from nearclass import ClassSpec
 
@@ -102,7 +103,7 @@ def test_merges_and_imports_that_are_killed_are_whole_or_undone(processes, tmp_p
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_many_kills_of_merges_and_imports_leave_nothing_mixed(processes, tmp_path, base, states):
-    ends = check_kills(processes, tmp_path, base, states, 26, seed=5)
+    ends = check_kills(processes, tmp_path, base, states, times(9, 26), seed=5)
     assert any(said < done for said, done in ends)  # some were completed by the next open
 
 

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thorough import times
 
 from nearclass.schemas.records import Item, Role
 from nearclass.schemas.text import canonical, clip_bytes, content_hash, item_text
@@ -15,7 +16,7 @@ _MEETING = "aAeÂÃâãåæçèéïÐÑðŸ€‚ƒ„…†‡ˆ‰Š‹Œ‘�
 _TEXTS = st.one_of(st.text(), st.text(st.sampled_from(_MEETING)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300, 3000))
 @given(_TEXTS)
 @example("A\u0303\u00a9")  # composes to mojibake
 @example("\u00c3\u0192\u00c2\u00a9")  # mojibake of mojibake
@@ -25,7 +26,7 @@ def test_what_is_canonical_stays_as_it_is(text: str) -> None:
     assert canonical(once) == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300, 3000))
 @given(_TEXTS)
 def test_a_canonical_text_is_composed_and_has_no_controls_and_single_spaces_only_inside(text: str) -> None:
     found = canonical(text)

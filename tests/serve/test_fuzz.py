@@ -13,8 +13,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from thorough import times
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", times(4, 40)))
 """Requests of each operation."""
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -36,7 +37,7 @@ def fuzz(serving):
             operation = result.ok()
 
             @hypothesis.settings(
-                max_examples=examples, deadline=None, database=None, derandomize=True,
+                max_examples=examples, database=None, derandomize=True,
                 suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
             )  # fmt: skip
             @hypothesis.given(case=operation.as_strategy())

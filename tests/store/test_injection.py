@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from thorough import times
 
 from nearclass.errors import StoreError
 from nearclass.schemas.collections import CollectionSpec
@@ -34,7 +35,7 @@ texts = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from("'\"\\[]{}()\n\r\t%$"), min_size=1, max_size=20
 ) | st.sampled_from(HOSTILE)
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=times(40, 400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nearclass.errors import UsageError
@@ -354,7 +354,6 @@ def test_vectors_become_tuples_of_floats(value: Any) -> None:
     assert all(type(number) is float for number in item.vector)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["id", "title", "text", "vector", "labels", "oos", "x", "\ud800"]),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nearclass.ingest.sources.splitter import ElementSplitter
@@ -25,21 +25,18 @@ def split(text: bytes, size: int) -> list[bytes]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, max_size=5), st.integers(1, 40), st.sampled_from([None, 1, 4]))
 def test_the_elements_of_a_list_are_those_that_a_parser_finds(values: list[Any], size: int, indent: int | None) -> None:
     text = json.dumps(values, indent=indent, ensure_ascii=False).encode()
     assert [json.loads(one) for one in split(text, size)] == values
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3), max_size=5), st.integers(1, 40))
 def test_objects_that_follow_one_another_are_all_found(values: list[Any], size: int) -> None:
     text = "\n".join(json.dumps(value, indent=1) for value in values).encode()
     assert [json.loads(one) for one in split(text, size)] == values
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 20))
 def test_any_bytes_split_alike_in_pieces_of_any_size(text: bytes, size: int) -> None:
     def found(step: int) -> list[Any]:
@@ -59,7 +56,6 @@ def test_an_element_over_the_limit_is_cut_and_the_next_is_whole(size: int) -> No
     assert found[1].text == b'{"b": 1}'
 
 
-@settings(deadline=None)
 @given(st.text("ab\r\n", max_size=60), st.integers(1, 9))
 def test_lines_are_those_of_splitlines(text: str, size: int) -> None:
     data = text.encode()
@@ -67,7 +63,6 @@ def test_lines_are_those_of_splitlines(text: str, size: int) -> None:
     assert [line for lines in split_lines(pieces) for line in lines] == data.splitlines(keepends=True)
 
 
-@settings(deadline=None)
 @given(st.text("ab\r\n", max_size=80), st.integers(1, 9))
 @example("aaaaaaa\raaaaaa\ra", 8)
 def test_lines_over_the_limit_are_cut_and_counted(text: str, size: int) -> None:
