@@ -118,8 +118,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     free = [Connection(port) for _ in range(most)]
     tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(data: bytes) -> None:
-        connection = free.pop()
+    async def ask(connection: Connection, data: bytes) -> None:
         try:
             await _one(connection, data, load)
         finally:
@@ -135,7 +134,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
         if not free:
             load.unsent += 1
             continue
-        task = asyncio.create_task(ask(requests[number % len(requests)]))
+        task = asyncio.create_task(ask(free.pop(), requests[number % len(requests)]))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     load.took_s = time.perf_counter() - started

@@ -186,25 +186,25 @@ def _fuzzed(server: Server, n: int) -> Table:
     url = f"http://127.0.0.1:{server.port}"
     operations = [one.ok() for one in schemathesis.openapi.from_url(f"{url}/v1/openapi.json").get_all_operations()]
     sent, failed, undocumented = 0, 0, 0
-    for operation in operations:
 
-        @hypothesis.settings(
-            max_examples=max(1, n // len(operations)), deadline=None, database=None,
+    def ask(case) -> None:
+        nonlocal sent, failed, undocumented
+        answer = case.call(base_url=url)
+        sent += 1
+        failed += answer.status_code >= 500 and answer.status_code != 503
+        try:
+            case.validate_response(answer, checks=[status_code_conformance])
+        except FailureGroup:
+            undocumented += 1
+            print(f"undocumented: {case.method} {case.path} {answer.status_code}", file=sys.stderr)
+
+    while sent < n:  # an operation without parameters has one request only
+        settings = hypothesis.settings(
+            max_examples=max(1, (n - sent) // len(operations)), deadline=None, database=None,
             suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
         )  # fmt: skip
-        @hypothesis.given(case=operation.as_strategy())
-        def ask(case) -> None:
-            nonlocal sent, failed, undocumented
-            answer = case.call(base_url=url)
-            sent += 1
-            failed += answer.status_code >= 500 and answer.status_code != 503
-            try:
-                case.validate_response(answer, checks=[status_code_conformance])
-            except FailureGroup:
-                undocumented += 1
-                print(f"undocumented: {case.method} {case.path} {answer.status_code}", file=sys.stderr)
-
-        ask()
+        for operation in operations:
+            settings(hypothesis.given(case=operation.as_strategy())(ask))()
     rows = [[len(operations), sent, failed, undocumented]]
     return Table("Made-up requests", ("operations", "requests", "server errors", "undocumented answers"), rows)
 
