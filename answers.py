@@ -248,7 +248,7 @@ class Answers:
             self._images.chosen()  # the classes have no vectors among pictures yet
         sources = [PictureSource(items[place].image or "", Path(items[place].folder or ".")) for place in pictured]
         with self._images.loader() as loader:
-            found = look(loader, encoder, sources, [""] * len(sources))
+            found = look(loader, encoder, sources)
         looked: dict[int, Looked] = {}
         for place, one in zip(pictured, found, strict=True):
             if isinstance(one, PictureError):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .answers import Answers
 from .backup.manifest import Manifest
 from .backup.writing import back_up
+from .distribution import Reading, ShardedIngest, Sharing
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
@@ -279,6 +280,7 @@ class Catalog:
         format: str | None = None,  # noqa: A002 - the word of the option
         encoding: str | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        sharing: Sharing | None = None,
     ) -> Counts:
         """Store items and assign them; returns when all is durable.
 
@@ -291,9 +293,13 @@ class Catalog:
             format: Format of the files, where their names do not say it.
             encoding: Encoding of text files that are not UTF-8.
             on_progress: Called after each chunk.
+            sharing: Who else does the work on files, each of which is one shard; the rows that are stored are the same.
         """
         given = list(items)
         paths = [one for one in given if isinstance(one, str)]
+        if sharing is not None and len(paths) < len(given):
+            message = "only files are shared out, and there are items among what was given"
+            raise UsageError(message, hint="Give paths, or leave `sharing` out.")
         if paths and len(paths) == len(given):
 
             def opened() -> Iterator[Source]:
@@ -301,6 +307,11 @@ class Catalog:
 
             with RejectWriter(rejects) as reject_writer, self._looking(space) as looking:
                 writer = self._writer(space, looking, lambda: _first_dim(mapped_items(opened())), streamed="-" in paths)
+                if sharing is not None:
+                    pair = self._live.pair() if space is None else None
+                    sharded = ShardedIngest(self.store, self._state, self.settings, self._live.of(space), pair)
+                    how = Reading(tuple(flags), labels_are_confirmed, format, encoding)
+                    return sharded.run(sharing, paths, writer, reject_writer, how, on_progress)
                 run = IngestRun(
                     writer,
                     self._state,

@@ -16,7 +16,7 @@ from .schemas.spaces import Space
 from .settings import Settings
 from .store.spaces import Spaces, check_same
 
-__all__ = ["CatalogEncoder"]
+__all__ = ["CatalogEncoder", "text_encoder"]
 
 
 class CatalogEncoder:
@@ -80,16 +80,7 @@ class CatalogEncoder:
         Raises:
             ModelNotFoundError: There is none.
         """
-        settings = self._settings
-        folder = resolve(name, offline=settings.offline)
-        model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
-        return TextEncoder(
-            model,
-            device=settings.device,
-            precision=settings.precision,
-            threads=settings.threads,
-            brief=self._brief,
-        )
+        return text_encoder(self._settings, name, brief=self._brief)
 
     def know(self, encoder: Encoder) -> None:
         """Use this one for its space."""
@@ -124,3 +115,16 @@ class CatalogEncoder:
             if self._first is None:
                 self._first = self._configured() or self.named(DEFAULT_TEXT_PRESET)
             return self._first
+
+
+def text_encoder(settings: Settings, name: str, *, brief: bool = False) -> TextEncoder:
+    """The encoder of a preset, a model id or a folder, in any process.
+
+    Raises:
+        ModelNotFoundError: There is none.
+    """
+    folder = resolve(name, offline=settings.offline)
+    model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
+    return TextEncoder(
+        model, device=settings.device, precision=settings.precision, threads=settings.threads, brief=brief
+    )

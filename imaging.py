@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # decoders and connections that a catalogue of texts has no u
     from .pictures.finding import PictureFinder
     from .pictures.load import PictureLoader
 
-__all__ = ["CatalogImages"]
+__all__ = ["CatalogImages", "image_encoder", "picture_loader"]
 
 
 class CatalogImages:
@@ -96,13 +96,7 @@ class CatalogImages:
         Raises:
             ModelNotFoundError: There is none.
         """
-        from .encoders.image import ImageEncoder  # noqa: PLC0415 - slow to import
-        from .encoders.image_model import describe_image  # noqa: PLC0415
-        from .encoders.image_resolve import resolve_image  # noqa: PLC0415
-
-        settings = self._settings
-        model = describe_image(resolve_image(name, offline=settings.offline), prompts=settings.image_prompts)
-        return ImageEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+        return image_encoder(self._settings, name)
 
     def know(self, encoder: "ImageEncoder") -> None:
         """Use this one for its space."""
@@ -148,19 +142,7 @@ class CatalogImages:
         Raises:
             ConfigError: A host in ``picture_urls`` is written in a way that no address has.
         """
-        from .pictures.fetch import Fetcher  # noqa: PLC0415 - slow to import
-        from .pictures.limits import PictureLimits  # noqa: PLC0415
-        from .pictures.load import PictureLoader  # noqa: PLC0415
-        from .pictures.urls import UrlPolicy  # noqa: PLC0415
-
-        settings = self._settings
-        limits = PictureLimits(
-            max_bytes=int(settings.picture_max_mb * 1_000_000),
-            max_pixels=int(settings.picture_max_megapixels * 1_000_000),
-        )
-        fetcher = Fetcher(UrlPolicy.parse(settings.picture_urls), max_bytes=limits.max_bytes)
-        roots = [root.expanduser() for root in settings.picture_roots]
-        return PictureLoader(limits, roots=roots, anywhere=not roots, fetcher=fetcher)
+        return picture_loader(self._settings)
 
     def known_folders(self) -> list[Path]:
         """Folders that stored paths may begin in: those of the settings, of earlier rows, that of the process."""
@@ -198,3 +180,37 @@ class CatalogImages:
             if self._first is None and self._settings.image_encoder is not None:
                 self._first = self.named(self._settings.image_encoder)
             return self._first
+
+
+def image_encoder(settings: Settings, name: str) -> "ImageEncoder":
+    """The encoder of pictures of this name, in any process.
+
+    Raises:
+        ModelNotFoundError: There is none.
+    """
+    from .encoders.image import ImageEncoder  # noqa: PLC0415 - slow to import
+    from .encoders.image_model import describe_image  # noqa: PLC0415
+    from .encoders.image_resolve import resolve_image  # noqa: PLC0415
+
+    model = describe_image(resolve_image(name, offline=settings.offline), prompts=settings.image_prompts)
+    return ImageEncoder(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+
+
+def picture_loader(settings: Settings) -> "PictureLoader":
+    """A new loader within the limits, the folders and the hosts of the settings, in any process; the caller closes it.
+
+    Raises:
+        ConfigError: A host in ``picture_urls`` is written in a way that no address has.
+    """
+    from .pictures.fetch import Fetcher  # noqa: PLC0415 - slow to import
+    from .pictures.limits import PictureLimits  # noqa: PLC0415
+    from .pictures.load import PictureLoader  # noqa: PLC0415
+    from .pictures.urls import UrlPolicy  # noqa: PLC0415
+
+    limits = PictureLimits(
+        max_bytes=int(settings.picture_max_mb * 1_000_000),
+        max_pixels=int(settings.picture_max_megapixels * 1_000_000),
+    )
+    fetcher = Fetcher(UrlPolicy.parse(settings.picture_urls), max_bytes=limits.max_bytes)
+    roots = [root.expanduser() for root in settings.picture_roots]
+    return PictureLoader(limits, roots=roots, anywhere=not roots, fetcher=fetcher)

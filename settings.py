@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         description="CPU threads of the encoder; by default the cores this process may use.",
     )
     offline: bool = Field(default=False, description="Never contact the model hub.")
+    ray_address: str | None = Field(
+        None,
+        description="Ray cluster that `ingest --engine ray` works on; by default Ray is started on this machine.",
+    )
     class_search: Literal["auto", "milvus", "mirror"] = Field(
         "auto",
         description="Who finds the nearest classes: Milvus, or the exact in-process mirror of its vectors.",

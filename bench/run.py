@@ -16,6 +16,7 @@ NAMES = (
     "images",
     "assign",
     "ingest",
+    "distributed",
     "worker",
     "catalogue",
     "memory",

@@ -144,7 +144,7 @@ class ClassPictures:
         sources = [PictureSource(one, folder or Path(one).parent) for _, _, one in wanted]
         known = [kept.get((spec.id, one), "") for spec, _, one in wanted]
         with self._loader() as loader:
-            looked = look(loader, self._encoder, sources, known)
+            looked = look(loader, self._encoder, sources, lambda place, digest: digest == known[place])
         rows: list[dict[str, Any]] = []
         for (spec, place, reference), old, found in zip(wanted, known, looked, strict=True):
             if isinstance(found, Looked):

@@ -77,7 +77,8 @@ class ItemWriter:
         pending = self._maker.prepare(items, confirmed, result)
         seen = self._seen(pending)
         known = {key: row["content_hash"] for key, row in seen.items()}
-        return self._put(self._maker.look(pending, known, result), seen, result, answer_all=answer_all)
+        pending = self._maker.look(pending, lambda key, digest: known.get(key) == digest, result)
+        return self._put(pending, seen, result, answer_all=answer_all)
 
     def put(self, pending: Sequence[Pending]) -> ChunkResult:
         """Store items that were made elsewhere, with the vectors and answers that they bring, as ``write`` would.
@@ -92,7 +93,8 @@ class ItemWriter:
         known = {key: row["content_hash"] for key, row in seen.items()}
         # Its picture was stored when it was made, and is not any more.
         blind = [one for one in pending if one.digest and one.picture is None and known.get(one.key) != one.digest]
-        lost = {one.key for one in blind} - {one.key for one in self._maker.look(blind, {}, result)}
+        looked = self._maker.look(blind, lambda _key, _digest: False, result)
+        lost = {one.key for one in blind} - {one.key for one in looked}
         return self._put([one for one in pending if one.key not in lost], seen, result)
 
     def _seen(self, pending: Sequence[Pending]) -> dict[str, dict[str, Any]]:

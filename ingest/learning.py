@@ -61,7 +61,7 @@ class PictureLearning:
             return []
         sources = [PictureSource(one.item.image or "", Path(one.item.folder or ".")) for one in rows]
         with self._loader() as loader:
-            looked = look(loader, self.encoder, sources, [""] * len(rows))
+            looked = look(loader, self.encoder, sources)
         self._folders.note(folders_of([one.item for one in rows]))
         told = []
         for row, found in zip(rows, looked, strict=True):

@@ -1,7 +1,7 @@
 """Pictures to vectors, as they come: read and hashed, decoded unless they are known, encoded meanwhile."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,10 @@ class Looked:
 
 
 def look(
-    loader: "PictureLoader", encoder: "ImageEncoder", sources: Sequence["PictureSource"], known: Sequence[str]
+    loader: "PictureLoader",
+    encoder: "ImageEncoder",
+    sources: Sequence["PictureSource"],
+    known: Callable[[int, str], bool] = lambda _place, _digest: False,
 ) -> list[Looked | PictureError]:
     """Digest and vector of each picture, or why it cannot be used, in the order of the sources.
 
@@ -58,7 +61,7 @@ def look(
         loader: Reads and decodes.
         encoder: Encodes.
         sources: Where the pictures are.
-        known: For each the digest that needs no vector, or an empty text.
+        known: Whether the picture at a place of the sources needs no vector, where this is its digest.
     """
     found: dict[int, Looked | PictureError] = {}
     on_the_way: deque[tuple[int, str]] = deque()
@@ -67,7 +70,7 @@ def look(
         for place, read in enumerate(loader.read_all(sources)):
             if isinstance(read, PictureError):
                 found[place] = read
-            elif read.digest == known[place]:
+            elif known(place, read.digest):
                 found[place] = Looked(read.digest, None)
             else:
                 on_the_way.append((place, read.digest))

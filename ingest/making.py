@@ -1,6 +1,6 @@
 """What is done to items before anything is stored: checked, looked at, embedded, answered. It needs no store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +55,12 @@ class ItemMaker:
         given = confirmed or [""] * len(items)
         return prepare(items, given, self._space, result, pictures=self._looking is not None)
 
-    def look(self, pending: Sequence[Pending], known: Mapping[str, str], result: ChunkResult) -> list[Pending]:
+    def look(self, pending: Sequence[Pending], known: Callable[[str, str], bool], result: ChunkResult) -> list[Pending]:
         """Digests of the pictures, and vectors of those that are not known; the items that can be stored.
 
         Args:
             pending: The items.
-            known: By key, the digest of the picture that has a vector already.
+            known: Whether the picture of the item with this key has a vector already, if this is its digest.
             result: Takes refusals and counts.
         """
         pictured = [one for one in pending if one.pictured]
@@ -70,8 +70,12 @@ class ItemMaker:
         from .looking import look  # noqa: PLC0415
 
         sources = [PictureSource(one.item.image or "", Path(one.item.folder or ".")) for one in pictured]
-        before = [known.get(one.key, "") for one in pictured]
-        looked = look(self._looking.loader, self._looking.encoder, sources, before)
+        looked = look(
+            self._looking.loader,
+            self._looking.encoder,
+            sources,
+            lambda place, digest: known(pictured[place].key, digest),
+        )
         refused: set[int] = set()
         for one, found in zip(pictured, looked, strict=True):
             if isinstance(found, PictureError):

@@ -17,6 +17,7 @@ from ..store import Store
 from ..store.spaces import SpaceCollections, Spaces
 from .item_copies import ItemCopier
 from .items import ChunkResult, ItemWriter
+from .pending import Pending
 from .row_making import RowMaker
 
 __all__ = ["FollowingWriter", "Moves"]
@@ -125,6 +126,17 @@ class FollowingWriter:
         self._turn()
         result = self._writer.write(items, confirmed, answer_all=answer_all)
         self._moves.carry(self._written, [key_of(item.id) for item in items])
+        return result
+
+    def put(self, pending: Sequence[Pending]) -> ChunkResult:
+        """Store items that were made elsewhere for the space that served at the beginning, as ``ItemWriter.put``.
+
+        Raises:
+            NearclassError: Another space serves by now.
+        """
+        self._moves.check(self._written)
+        result = self._writer.put(pending)
+        self._moves.carry(self._written, [one.key for one in pending])
         return result
 
     def delete(self, item_ids: Sequence[str]) -> None:

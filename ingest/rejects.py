@@ -68,15 +68,22 @@ class RejectWriter:
             "code": row.code,
             "message": row.message,
         }
-        line = _encoded(record) + b"\n"
+        self.append(_encoded(record) + b"\n")
+        self.count += 1
+
+    def append(self, lines: bytes) -> None:
+        """Add rows that another writer has written.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
         try:
             if self._file is None:
                 self._file = self._open()
-            self._file.write(line)
+            self._file.write(lines)
         except OSError as error:
             raise self._unwritable(error) from error
-        self.offset += len(line)
-        self.count += 1
+        self.offset += len(lines)
 
     def resume(self, offset: int) -> None:
         """Go on after this many bytes of an earlier run; what that run wrote later is dropped.

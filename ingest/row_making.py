@@ -145,7 +145,7 @@ class PictureRows:
             finder = PictureFinder(self._folders(), loader)
             sources = [finder.source(reference, digest) for reference, digest in pictures]
             there = [one for one in sources if isinstance(one, PictureSource)]
-            looked = iter(look(loader, self.encoder, there, [""] * len(there)))
+            looked = iter(look(loader, self.encoder, there))
             found = [one if isinstance(one, PictureError) else next(looked) for one in sources]
         return [one if isinstance(one, PictureError) else (one.digest, one.vector) for one in found]
 

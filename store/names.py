@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["alias", "catalogs_in", "claims_collection", "first_version", "state_collection", "versions_collection"]
+__all__ = [
+    "alias",
+    "catalogs_in",
+    "claims_collection",
+    "first_version",
+    "next_version",
+    "state_collection",
+    "versions_collection",
+]
 
 _STATE: Final = re.compile(r"nc_(.+)_state")
 
@@ -21,6 +29,16 @@ def alias(catalog: str, kind: str, space: str) -> str:
 def first_version(alias_name: str) -> str:
     """Physical name of the first collection behind an alias."""
     return f"{alias_name}_v1"
+
+
+def next_version(physical: str) -> str:
+    """Physical name of the collection that takes the place of one.
+
+    >>> next_version("nc_default_items_minilm_0a1b_v9")
+    'nc_default_items_minilm_0a1b_v10'
+    """
+    stem, _, number = physical.rpartition("_v")
+    return f"{stem}_v{int(number) + 1}"
 
 
 def state_collection(catalog: str) -> str:

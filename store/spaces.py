@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..errors import SchemaMismatchError, SpaceMismatchError, StoreError, UsageError
 from ..schemas.collections import SCHEMA_VERSION, CollectionSpec, classes_spec, evidence_spec, items_spec, learned_spec
 from ..schemas.spaces import Serving, Space, precomputed
-from .names import alias, first_version
+from .names import alias, first_version, next_version
 from .state import Document, State
 from .store import Store
 
@@ -103,8 +103,10 @@ class SpaceCollections:
     def drop(self, store: Store) -> None:
         """Delete the collections with all that is in them; may be repeated."""
         for name in self.specs:
+            behind = store.resolve(name) or first_version(name)
             store.release(name)
-            store.drop(first_version(name))  # left without its alias by a call that was cut off
+            for left in (first_version(name), next_version(behind)):  # without an alias, by a call that was cut off
+                store.drop(left)
 
 
 class Spaces:

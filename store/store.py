@@ -11,6 +11,7 @@ from ..schemas.filters import Filter
 from . import reading
 from .columns import PAGE, Columns, of_rows
 from .filters import matches_nothing, render, split
+from .imports import Imports
 from .layout import VECTOR, check_name, check_same, described, expected, schema_of
 from .reading import Hit
 from .rows import Vectors, batches, check_queries
@@ -88,6 +89,11 @@ class Store:
     def path(self) -> Path | None:
         """Directory of the embedded database."""
         return self._session.engine.path if self._session.engine is not None else None
+
+    @property
+    def imports(self) -> Imports:
+        """Files that a server imports by itself."""
+        return Imports(self._session)
 
     def writes(self, name: str) -> int | None:
         """How often a collection was written to since the store was opened; None where others may write to it too.

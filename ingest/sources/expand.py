@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,7 @@ from .pictures import PictureFiles, is_picture
 from .source import Source
 from .text import check_encoding
 
-__all__ = ["open_sources"]
+__all__ = ["expand_files", "open_sources"]
 
 _STDIN = "-"
 
@@ -54,6 +55,29 @@ def open_sources(
         else Source(_origin(place, stdin), format=chosen, encoding=encoding)
         for place in places
     )
+
+
+def expand_files(
+    paths: Sequence[str],
+    *,
+    format: str | None = None,  # noqa: A002  the name of the option
+    encoding: str | None = None,
+) -> list[str]:
+    """Return the paths and addresses of the files that ``open_sources`` would open, in the same order.
+
+    Raises:
+        InputError: As ``open_sources``.
+        UsageError: There is standard input or a picture among them, which are no files of rows.
+    """
+    for name, check in ((format, check_format), (encoding, check_encoding)):
+        if name is not None:
+            check(name)
+    places = _joined([place for path in paths for place in _places(os.fspath(path))])
+    files = [place for place in places if isinstance(place, str) and place != _STDIN]
+    if len(files) < len(places):
+        message = "only files of rows can be shared out, not standard input and not pictures themselves"
+        raise UsageError(message, hint="Name the files, or ingest these without --engine.")
+    return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +118,8 @@ def _places(path: str) -> Sequence[str | _Pictures]:
     try:
         Path(path).stat()
     except FileNotFoundError as error:
+        if has_magic(path) and (found := _matching(path)):
+            return _joined([place for one in found for place in _places(one)])
         message = f"{path}: there is no such file"
         raise InputError(message, hint=_missing_hint(path)) from error
     except (OSError, ValueError) as error:
@@ -105,6 +131,11 @@ def _places(path: str) -> Sequence[str | _Pictures]:
     if pictures and not any(has_known_extension(one) and ".txt" not in Path(one).suffixes for one in found):
         return [_Pictures(path, tuple(pictures))]
     return _known_only(path, found)
+
+
+def _matching(pattern: str) -> list[str]:
+    found = glob(pattern, recursive=True)  # noqa: PTH207 - a Path has no pattern with a folder in it
+    return sorted(one for one in found if Path(one).is_file())
 
 
 def _walk(folder: str) -> list[str]:
@@ -123,6 +154,11 @@ def _walk(folder: str) -> list[str]:
 def _remote_places(url: str) -> list[str]:
     files, path = file_system(url)
     try:
+        # The address of a web page may have a question mark.
+        if has_magic(path.replace("?", "")) and not url.lower().startswith("http"):
+            found = [str(files.unstrip_protocol(name)) for name in sorted(files.glob(path))]
+            if found:
+                return found
         if not files.isdir(path):
             return [url]
         found = [str(files.unstrip_protocol(name)) for name in sorted(files.find(path))]
@@ -141,7 +177,7 @@ def _known_only(folder: str, found: list[str]) -> list[str]:
 
 def _missing_hint(path: str) -> str:
     if any(char in path for char in "*?["):
-        return "Patterns are for the shell to expand: leave out the quotes around it."
+        return "No file matches this pattern."
     folder = Path(path).parent
     try:
         names = [entry.name for entry in folder.iterdir()]
