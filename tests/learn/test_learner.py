@@ -261,3 +261,14 @@ def test_the_likelier_mixture_is_taken_unless_another_is_better_by_more_than_cha
     assert chosen([likely, luckier]) == 0
     assert chosen([likely, better]) == 1
     assert chosen([likely, luckier, better]) == 2
+
+
+@pytest.mark.parametrize(("told", "second"), [(12, True), (6, False)])
+def test_the_second_student_stands_alone_only_where_most_classes_have_labels(told, second):
+    material, truth = world([60] * 12, offset=1.2)
+    labels = np.full(len(truth), -1, np.int64)
+    for label in range(told):
+        labels[np.flatnonzero(truth == label)[0]] = label
+    lesson = lesson_of(material, truth, labels)
+    expected = combined(lesson, parts_of(lesson), Mixture(second, 16.0))
+    np.testing.assert_array_equal(learn(lesson).vectors, expected.vectors)
