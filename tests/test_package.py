@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pkgutil
 import shutil
 import subprocess
@@ -76,3 +77,18 @@ def test_constraints_pin_what_is_needed_and_name_no_host():
     assert "://" not in text
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     assert {"torch", "torchvision", "pymilvus", "milvus-lite", "sentence-transformers", "open-clip-torch"} <= pinned
+
+
+def test_the_command_lets_waiting_threads_sleep_unless_somebody_wants_otherwise(monkeypatch):
+    from nearclass.__main__ import main
+
+    def left():
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        return os.environ["OPENBLAS_THREAD_TIMEOUT"]
+
+    monkeypatch.setattr("sys.argv", ["nearclass", "--version"])
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", "20")
+    assert left() == "20"
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT")
+    assert left() == "4"
