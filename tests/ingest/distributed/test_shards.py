@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nearclass import Item
 from nearclass.errors import InputError, NearclassError, UsageError
@@ -238,3 +239,23 @@ def test_without_ray_the_command_to_install_it_is_said(monkeypatch):
 )
 def test_actors_and_threads_fit_what_the_cluster_has(resources, given, pool):
     assert RayEngine(**given)._pool(resources, 20).facts == pool
+
+
+def test_pictures_are_looked_at_where_the_work_is_done(shop_at, here, tmp_path, clip_folder):
+    folder, rng = tmp_path / "photos", np.random.default_rng(2)
+    folder.mkdir()
+    for n in range(4):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(folder / f"{n}.png")
+    rows = [row(n, image=f"{n}.png") for n in range(3)] + [{"id": "shown", "image": "3.png"}, row(9, image="gone.png")]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    settings = {"image_encoder": f"local-dir:{clip_folder}", "offline": True}
+    plain, shared = shop_at("plain", **settings), shop_at("shared", **settings)
+    wanted = plain.ingest([str(folder / "a.jsonl")], rejects="plain.rejects")
+    assert shared.ingest([str(folder / "a.jsonl")], rejects="shared.rejects", sharing=here) == wanted
+    assert (wanted.ok, wanted.pictures, wanted.rejected) == (4, 4, 1)
+    assert Path("shared.rejects").read_bytes() == Path("plain.rejects").read_bytes()
+    check_same(stored(shared), stored(plain))
+    image = next(one.name for one in shared.spaces if one.kind == "image")
+    check_same(stored(shared, image), stored(plain, image))
+    again = shared.ingest([str(folder / "a.jsonl")], sharing=here)
+    assert (again.embedded, again.pictures, again.unchanged) == (0, 0, 4)
