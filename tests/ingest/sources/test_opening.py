@@ -151,14 +151,20 @@ def test_what_cannot_be_opened_is_refused_with_what_to_do(
     assert hint in caught.value.hint
 
 
+def test_a_pattern_stands_for_the_files_that_match_in_order(write: Write, tmp_path: Path) -> None:
+    paths = [write(name, b"id\n1\n") for name in ("b.csv", "a.csv", "c.tsv", "[x].csv")]
+    assert [one.name for one in open_sources([str(tmp_path / "?.csv")])] == [paths[1], paths[0]]
+    assert [one.name for one in open_sources([str(tmp_path / "[x].csv")])] == [paths[3]]  # a file of this very name
+
+
 def test_missing_paths_are_refused_at_once(write: Write, tmp_path: Path) -> None:
     write("items.csv", b"id\n")
     with pytest.raises(InputError, match="no such file") as caught:
         open_sources([str(tmp_path / "item.csv")])
     assert "items.csv" in caught.value.hint
     with pytest.raises(InputError, match="no such file") as caught:
-        open_sources([str(tmp_path / "*.csv")])
-    assert "shell" in caught.value.hint
+        open_sources([str(tmp_path / "*.tsv")])
+    assert "No file matches" in caught.value.hint
     with pytest.raises(InputError, match="no file in this folder"):
         open_sources([str((tmp_path / "empty").mkdir() or tmp_path / "empty")])
     for path in ["", "a\0b", "x" * 5000, str(tmp_path / "items.csv" / "more")]:
