@@ -23,6 +23,7 @@ __all__ = ["routes"]
 routes = router("classes")
 
 _CHANGE: Mapping[str, Any] = {"response_model": ChangeRow, "responses": problems(404, 409, 412)}
+_TRIED: Mapping[int | str, dict[str, Any]] = {200: {"model": ChangeRow, "description": "With dry_run."}}
 
 
 @routes.get("/classes", response_model=ClassPage, responses=problems(404))
@@ -53,7 +54,7 @@ async def list_classes(
     return Json(found, headers={"ETag": tag(revision)})
 
 
-@routes.post("/classes", status_code=201, **_CHANGE)
+@routes.post("/classes", status_code=201, response_model=ChangeRow, responses={**_TRIED, **problems(404, 409, 412)})
 async def add(body: ClassBody, change: Change) -> Response:
     """Add a class; it can be assigned when this answers."""
     given = body.model_dump(exclude={"message", "name"})
