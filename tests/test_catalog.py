@@ -301,6 +301,7 @@ with Catalog.open(settings=Settings(uri=sys.argv[1], catalog=sys.argv[2])) as ca
 """
 
 
+@pytest.mark.slow
 def test_a_class_added_by_another_process_is_used_within_two_seconds(server, shop, encoder):
     def settings(class_search):
         return Settings(uri=server, catalog="shared", class_search=class_search)

@@ -208,6 +208,7 @@ def test_a_line_that_names_no_command_or_option_would_be_noticed():
 
 
 @needs_weights
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypatch):
     monkeypatch.setenv("NEARCLASS_PRECISION", "float32")
     (code,) = (block for language, block in _FENCE.findall(README.read_text(encoding="utf-8")) if language == "python")
@@ -234,6 +235,7 @@ def test_the_pictures_of_the_readme_run(tmp_path, capfd, monkeypatch, clip_folde
 
 
 @needs_weights
+@pytest.mark.slow
 def test_the_day_of_the_readme_runs_on_the_data_of_the_demo(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("NEARCLASS_PRECISION", "float32")
     folder = tmp_path / "demo" / "data"

@@ -5,14 +5,21 @@ import shutil
 import pytest
 
 
-@pytest.fixture
-def backed_up(stocked, run):
-    assert run("items", "confirm", "sku-1001", "--class", "Monitors", cwd=stocked).code == 0
-    done = run("backup", "safe/monday", cwd=stocked)
+@pytest.fixture(scope="module")
+def _backed_up(_stocked, run, tmp_path_factory):
+    folder = shutil.copytree(_stocked, tmp_path_factory.mktemp("backed") / "up")
+    assert run("items", "confirm", "sku-1001", "--class", "Monitors", cwd=folder).code == 0
+    done = run("backup", "safe/monday", cwd=folder)
     assert done.code == 0, done.err
     assert done.row["catalog"] == "default"
     assert done.row["rows"] > 64
-    return stocked
+    return folder
+
+
+@pytest.fixture
+def backed_up(_backed_up, tmp_path):
+    """A folder with a database and a backup of it, to be changed at will."""
+    return shutil.copytree(_backed_up, tmp_path / "up")
 
 
 def test_a_catalogue_comes_back_after_its_database_is_gone(backed_up, run):

@@ -315,6 +315,7 @@ def doctor(_quick: None, _weights: None, capsysbinary: pytest.CaptureFixture[byt
 
 
 @pytest.mark.usefixtures("_alone")
+@pytest.mark.slow
 def test_a_sound_installation_passes(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = run(["--uri", str(made), "doctor", "-o", "json"])
     said = capfd.readouterr()

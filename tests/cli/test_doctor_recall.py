@@ -83,6 +83,7 @@ def test_the_index_of_a_server_finds_nearly_everything(milvus):
     assert found.nearest_ten >= 0.98
 
 
+@pytest.mark.slow
 def test_the_command_measures_it_where_it_is_asked_to(catalog, run, tmp_path):
     catalog.close()
     done = run("--uri", "shop.db", "doctor", "--recall", "-o", "csv", cwd=tmp_path)

@@ -62,6 +62,7 @@ def test_a_description_that_fits_another_class_is_found(command):
     assert found["paths"] == [["Garden", "Hoses"], ["Computers", "Laptops"]]
 
 
+@pytest.mark.slow
 def test_ten_thousand_classes_take_seconds():
     ids = [f"c{number:05}" for number in range(10_000)]
     vectors = np.random.default_rng(0).normal(size=(len(ids), 384)).astype(np.float32)

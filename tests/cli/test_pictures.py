@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,22 @@ def seeing(run, clip_folder, encoder):  # skips where there are no weights
     )
 
 
-@pytest.fixture
-def folder(seeing, tmp_path):
-    """A folder with a database of four classes and three pictures."""
+@pytest.fixture(scope="module")
+def _folder(seeing, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "folder"
+    folder.mkdir()
     lines = [json.dumps({"id": one.lower().replace(" ", "-"), "name": one}) for one in CLASSES]
-    (tmp_path / "classes.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "classes.jsonl").write_text("\n".join(lines), encoding="utf-8")
     for name, colour in COLOURS.items():
-        Image.new("RGB", (40, 30), colour).save(tmp_path / f"{name}.png")
-    assert seeing("classes", "import", "classes.jsonl", cwd=tmp_path).code == 0
-    return tmp_path
+        Image.new("RGB", (40, 30), colour).save(folder / f"{name}.png")
+    assert seeing("classes", "import", "classes.jsonl", cwd=folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def folder(_folder, tmp_path):
+    """A folder with a database of four classes and three pictures, to be changed at will."""
+    return shutil.copytree(_folder, tmp_path / "folder")
 
 
 def test_pictures_are_assigned_one_by_one_or_one_with_a_text(seeing, folder):

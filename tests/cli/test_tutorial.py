@@ -5,6 +5,8 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pytest
+
 from nearclass.cli.app import cli
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,7 @@ def printed(expected, lines):
     return len(words) == len(found) and all(map(alike, words, found)) and printed(expected[1:], lines[1:])
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_in_order_and_prints_what_it_says(run, tmp_path, encoder):  # skips without weights
     text = PAGE.read_text(encoding="utf-8")
     shutil.copytree(ROOT / "demo" / "data", tmp_path / "demo" / "data")

@@ -67,6 +67,7 @@ def test_what_is_not_a_plain_bert_is_left_to_the_library(tiny_model, tmp_path, n
     assert brief_encoder(describe(resolve(str(folder)))) is None
 
 
+@pytest.mark.slow
 def test_a_class_is_added_by_a_process_that_never_imports_torch(real_encoder, shop, tmp_path):
     code = (
         "import sys\n"

@@ -92,6 +92,7 @@ def test_pickled_weights_beside_safe_ones_are_not_read(copy: Path, encoder: Text
     assert _encode(copy) == (1, 384)
 
 
+@pytest.mark.slow
 def test_no_pickle_is_loaded_from_the_first_byte_of_the_model_to_the_vector(model_dir: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEARCLASS_")}
     done = subprocess.run(

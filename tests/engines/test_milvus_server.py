@@ -40,7 +40,7 @@ def test_the_server_ends_with_the_process_that_started_it(milvus, tmp_path):
 
 
 def test_what_a_server_acknowledged_is_there_after_it_was_killed(milvus, tmp_path):
-    spec, count = state_spec(), 2000
+    spec, count = state_spec(), 500
     empty = {"vector": np.ones(spec.dim, np.float32), "kind": "", "name": "", "body": {}}
     with milvus_server.serving(database=tmp_path) as uri, Store.open(uri) as store:
         store.create("kept", spec)

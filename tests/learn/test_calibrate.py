@@ -98,6 +98,7 @@ def test_the_coverage_is_what_was_promised(report, others):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_precision_is_kept_in_nine_of_ten_calibrations(others):
     kept = []
     for seed in range(200, 230):

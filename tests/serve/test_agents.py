@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 
+import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -51,6 +52,7 @@ def test_with_writes_allowed_an_agent_can_confirm_and_add_and_is_named_in_the_hi
     assert (made["id"], entry.by, entry.message) == ("home-kitchen/lamps", "agent", "asked for")
 
 
+@pytest.mark.slow
 def test_the_command_speaks_over_standard_input_and_output(catalog):
     uri = catalog.settings.uri
     catalog.close()

@@ -52,6 +52,7 @@ def fuzz(serving):
     return run
 
 
+@pytest.mark.slow
 def test_no_request_makes_the_service_fail_or_answer_what_is_not_documented(fuzz, client):
     client.post("/v1/items", json={"items": [{"id": "a", "title": "kettle"}]})
     wrong = []

@@ -59,6 +59,7 @@ def _until_ready(url):
     raise AssertionError("it never got ready")
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_loses_nothing_that_was_acknowledged(shop_uri, tmp_path):
     acknowledged, turned_away, broken = [], [], []
     with served(shop_uri, tmp_path, "--no-keys") as (process, url, log):

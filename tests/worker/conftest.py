@@ -1,6 +1,7 @@
 """Worker processes on real brokers, with classes and items that bring their vectors."""
 
 import importlib.util
+import itertools
 import json
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from nearclass import Catalog, ClassSpec, Settings
 _spec = importlib.util.spec_from_file_location("worker_brokers", Path(__file__).with_name("brokers.py"))
 brokers = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(brokers)
+
+_numbers = itertools.count()
 
 STREAM = "shop.events"
 GROUP = "workers"
@@ -43,8 +46,8 @@ def gone(name, version):
 class Worker:
     """A worker process."""
 
-    def __init__(self, uri, broker, *options, reclaim_s=3):
-        command = [sys.executable, "-m", "nearclass", "--uri", str(uri), "worker", broker.url, "--stream", STREAM]
+    def __init__(self, uri, broker, *options, stream=STREAM, reclaim_s=3):
+        command = [sys.executable, "-m", "nearclass", "--uri", str(uri), "worker", broker.url, "--stream", stream]
         command += ["--group", GROUP, "--space", SPACE, "--flush-s", "0.2", "--listen", "127.0.0.1:0"]
         command += ["--reclaim-s", str(reclaim_s), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -79,12 +82,12 @@ class Worker:
 
 
 @pytest.fixture(
-    params=["redis", pytest.param("nats", marks=pytest.mark.slow), pytest.param("rabbit", marks=pytest.mark.slow)]
+    scope="module",
+    params=["redis", pytest.param("nats", marks=pytest.mark.slow), pytest.param("rabbit", marks=pytest.mark.slow)],
 )
-def broker(request, tmp_path):
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    found = brokers.BROKERS[request.param](folder)
+def broker(request, tmp_path_factory):
+    """A broker for all tests of a module, each of which has a stream of its own: RabbitMQ takes seconds to start."""
+    found = brokers.BROKERS[request.param](tmp_path_factory.mktemp("broker"))
     found.start()
     yield found
     found.close()
@@ -132,18 +135,20 @@ def site(broker, database, start):
     """What a test of one worker needs."""
     from types import SimpleNamespace
 
+    stream = f"shop{next(_numbers)}.events"
     return SimpleNamespace(
         broker=broker,
+        stream=stream,
         database=database,
-        start=lambda *options, **kwargs: start(database, broker, *options, **kwargs),
-        send=lambda *bodies: broker.send(STREAM, bodies),
+        start=lambda *options, **kwargs: start(database, broker, *options, stream=stream, **kwargs),
+        send=lambda *bodies: broker.send(stream, bodies),
         done=lambda worker: brokers.wait_for(
-            lambda: broker.left(STREAM, GROUP) == 0 and "in_hand 0.0" in worker.get("/metrics")[1],
+            lambda: broker.left(stream, GROUP) == 0 and "in_hand 0.0" in worker.get("/metrics")[1],
             "every message is acknowledged",
             90,
         ),
-        dead=lambda: [json.loads(one) for one in broker.read(f"{STREAM}.dead")],
-        answers=lambda: [json.loads(one) for one in broker.read(f"{STREAM}.assignments")],
+        dead=lambda: [json.loads(one) for one in broker.read(f"{stream}.dead")],
+        answers=lambda: [json.loads(one) for one in broker.read(f"{stream}.assignments")],
         stored=lambda: stored(database),
         item=item,
         gone=gone,

@@ -54,6 +54,7 @@ def test_a_worker_that_is_killed_leaves_its_events_to_the_next(site):
     assert {row["id"] for row in site.answers()} == set(site.stored())
 
 
+@pytest.mark.slow
 def test_a_broker_that_restarts_is_waited_for_and_health_says_how_it_goes(site):
     site.send(*(site.item(f"i{number}", 1) for number in range(50)))
     worker = site.start()
@@ -69,6 +70,7 @@ def test_a_broker_that_restarts_is_waited_for_and_health_says_how_it_goes(site):
     assert len(site.stored()) == 100
 
 
+@pytest.mark.slow
 def test_dead_letters_go_back_and_are_stored_once_nothing_is_wrong_any_more(site):
     orphan = {"event": "class.upsert", "id": "steel", "version": 1, "class": {"name": "Steel", "parent": "tools"}}
     site.send(json.dumps(orphan).encode(), b"garbage")
@@ -97,7 +99,7 @@ def test_a_message_of_faststream_itself_is_understood(site):
 
     async def publish():
         async with RedisBroker(site.broker.url) as broker:
-            await broker.publish(json.loads(site.item("a", 1)), stream="shop.events")
+            await broker.publish(json.loads(site.item("a", 1)), stream=site.stream)
 
     import asyncio
 
