@@ -121,8 +121,8 @@ class ShardedIngest:
                     str(Path(one.path).parent) for one in shards if not is_address(one.path)
                 )
             counts = run.run(shards, writer) if importing is None else run.import_all(shards, importing)
-        if run.began < math.inf:
-            sharing.on_note(f"start-up: {run.began - started:.1f} s of {time.time() - started:.1f} s")
+            if run.began < math.inf:  # said before Ray is ended, which takes seconds and keeps nobody waiting for rows
+                sharing.on_note(f"start-up: {run.began - started:.1f} s of {time.time() - started:.1f} s")
         if importing is None:
             return counts
         self._catch_up(recipe.answering.taxonomy.revision)
