@@ -1,19 +1,22 @@
-"""Pictures: from files to vectors, beside what the decoder and the encoder do alone, and beside open_clip by hand.
+"""Pictures: from files to stored items, beside what decoder and encoder do alone, and beside open_clip by hand.
 
 The peer is what one would write by hand: ``model.encode_image`` over batches of ``preprocess(Image.open(file))``, in one
-thread. All ways take the same files, model and threads of torch in turns. The model and the photos are not part of the
-repository; any encoder of pictures can be named in the place of the small one.
+thread. All ways take the same files, model and threads of torch in turns: first as many threads as there are cores, as by
+default, then one fewer, so that a core is left for the files. The model and the photos are not part of the repository;
+any encoder of pictures can be named in the place of the small one.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import common
 from common import Options, Table
+from labelled.meaningless import Meaningless
 
 if TYPE_CHECKING:
     from nearclass.pictures.load import PictureLoader
@@ -25,6 +28,7 @@ BATCH = 32
 BUDGET_S = 120.0
 
 WAYS = {
+    "files to stored items": "nearclass ingest, the same with answers, durable",
     "files to vectors": "nearclass, read, decoded, prepared and encoded",
     "files to pixels": "nearclass, read, decoded and prepared alone",
     "pixels to vectors": "nearclass, encoded alone, prepared before",
@@ -34,23 +38,30 @@ WAYS = {
 
 
 def measure(options: Options) -> Iterator[Table]:
-    """One table: for each set of photos each way, and its rate through the others'."""
+    """One table for each number of threads: for each set of photos each way, its rate and the most that can be."""
     model = options.more.model or f"local-dir:{options.data.parent / 'models' / 'tinyclip'}"
     ways = _Ways(model)
     chosen = [name for name in SETS if (options.data / name).is_dir()]
     if not chosen:
         options.folder(SETS[0])
-    rows = [row for name in chosen for row in _rows(ways, options, name)]
-    yield Table(
-        f"Pictures with {Path(model).name}, the same files in turns",
-        ("photos", "n", "way", "pictures/s", "ratio to peer", "part of the slower half", "rounds", "spread"),
-        rows,
-        [
-            f"nearclass runs {ways.encoder.running} with {ways.workers} threads for files; the peer runs {ways.peer_runs}.",
-            "The slower half is the decoder or the encoder alone. Where both use the same cores, doing one after the",
-            "other is the best there is: the column also says what that would be.",
-        ],
-    )
+    cores = common.usable_cores()
+    for threads in dict.fromkeys((cores, max(1, cores - 1))):
+        ways.use(threads)
+        yield Table(
+            f"Pictures with {Path(model).name}, the same files in turns, {threads} of {cores} cores for the encoder",
+            (
+                "photos", "n", "way", "pictures/s", "CPU ms", "ratio to peer", "bound", "of the bound", "of the encoder",
+                "rounds", "spread",
+            ),
+            [row for name in chosen for row in _rows(ways, options, name)],
+            [
+                f"nearclass runs {ways.encoder.running} with {ways.workers} threads for files; the peer runs {ways.peer_runs}.",
+                "Bound: what the cores allow. Encoder alone and decoder alone each keep their cores busy; together they have",
+                "the same cores, so that no more than cores / (threads / encoder + cores / decoder) pictures a second go",
+                "through both, and no more than through either. With as many threads as cores that is one after the other.",
+                "CPU ms: what a picture takes of all cores together, which other work on the machine changes little.",
+            ],
+        )  # fmt: skip
 
 
 class _Ways:
@@ -75,6 +86,14 @@ class _Ways:
         self.device = device
         self.peer_runs = f"{device} float32"
         self.workers = max(2, common.usable_cores())
+        self.threads = common.usable_cores()
+
+    def use(self, threads: int) -> None:
+        """Compute with so many threads from now on, the peer too."""
+        import torch
+
+        self.threads = threads
+        torch.set_num_threads(threads)
 
     def files_to_vectors(self, files: Sequence[Path]) -> Any:
         with self._loader() as loader:
@@ -115,35 +134,89 @@ class _Ways:
         return loader.prepare_all(loader.read_all(sources), self.encoder.prepare)
 
 
+class _Shop:
+    """A catalogue of pictures with the classes of a set, which takes the same photos again and again as new items."""
+
+    def __init__(self, ways: _Ways, folder: Path, scratch: Path) -> None:
+        from nearclass import Catalog, Settings
+        from nearclass.ingest.sources import open_sources
+        from nearclass.ingest.taxonomy import read_classes
+
+        settings = Settings(uri=str(scratch / "images.db"))
+        self.catalog = Catalog.open(settings=settings, encoder=Meaningless(), image_encoder=ways.encoder)
+        source = next(iter(open_sources([str(folder / "classes.jsonl")])))
+        self.catalog.import_classes(read_classes(source.rows()).specs, folder=folder)
+        self._made = 0
+        self._rejects = scratch / "rejects.jsonl"
+
+    def take(self, files: Sequence[Path]) -> None:
+        """Ingest the files as items of ids that are new."""
+        from nearclass import Item
+
+        first, self._made = self._made, self._made + len(files)
+        items = [Item(f"i{first + n}", image=one.name, folder=str(one.parent)) for n, one in enumerate(files)]
+        counts = self.catalog.ingest(items, rejects=self._rejects)
+        if counts.ok != len(files):
+            message = f"{counts.rejected} of {len(files)} photos were rejected"
+            raise RuntimeError(message)
+
+
 def _rows(ways: _Ways, options: Options, name: str) -> list[list[common.Cell]]:
-    files = _files(options.folder(name), QUICK_PICTURES if options.quick else options.more.n)
+    folder = options.folder(name)
+    files = _files(folder, QUICK_PICTURES if options.quick else options.more.n)
     pixels, tensors = ways.files_to_pixels(files), list(ways.peer_tensors(files))
     difference = abs(ways.encoder.encode_pictures(pixels) - ways.peer_vectors(tensors)).max()
-    tasks = {
-        "files to vectors": partial(ways.files_to_vectors, files),
-        "files to pixels": partial(ways.files_to_pixels, files),
-        "pixels to vectors": partial(ways.encoder.encode_pictures, pixels),
-        "peer, files to vectors": lambda: ways.peer_vectors(ways.peer_tensors(files)),
-        "peer, pixels to vectors": partial(ways.peer_vectors, tensors),
-    }
-    timed = {way: common.timed(task) for way, task in tasks.items()}
-    seconds = common.in_turns(timed, 1 if options.quick else ROUNDS, BUDGET_S)
+    with common.scratch() as scratch:
+        shop = _Shop(ways, folder, scratch)
+        ways.use(ways.threads)  # opening may have set another number
+        tasks = {
+            "files to stored items": partial(shop.take, files),
+            "files to vectors": partial(ways.files_to_vectors, files),
+            "files to pixels": partial(ways.files_to_pixels, files),
+            "pixels to vectors": partial(ways.encoder.encode_pictures, pixels),
+            "peer, files to vectors": lambda: ways.peer_vectors(ways.peer_tensors(files)),
+            "peer, pixels to vectors": partial(ways.peer_vectors, tensors),
+        }
+        cpu: dict[str, list[float]] = {way: [] for way in tasks}
+        timed = {way: _counted(common.timed(task), cpu[way]) for way, task in tasks.items()}
+        seconds = common.in_turns(timed, 1 if options.quick else ROUNDS, BUDGET_S)
+        shop.catalog.close()
     print(f"{name}: {len(files)} photos, largest difference to the peer's vectors {difference:.1e}", flush=True)
-    return [_row(name, len(files), way, seconds) for way in tasks]
+    return [_row(name, len(files), way, seconds, 1000 * common.median(cpu[way]), ways.threads) for way in tasks]
 
 
-def _row(name: str, n: int, way: str, seconds: dict[str, list[float]]) -> list[common.Cell]:
+def _counted(task: Callable[[], float], cpu: list[float]) -> Callable[[], float]:
+    """The same task, whose seconds of CPU time are noted too."""
+
+    def counted() -> float:
+        before = time.process_time()
+        seconds = task()
+        cpu.append(time.process_time() - before)
+        return seconds
+
+    return counted
+
+
+def _row(
+    name: str, n: int, way: str, seconds: dict[str, list[float]], cpu_ms: float, threads: int
+) -> list[common.Cell]:
     rates = {one: [n / taken for taken in rounds] for one, rounds in seconds.items()}
     peer = "peer, pixels to vectors" if way.endswith("pixels to vectors") else "peer, files to vectors"
-    part = ""
-    if way == "files to vectors":
-        halves = seconds["files to pixels"], seconds["pixels to vectors"]
-        alone = common.median([max(pair) / whole for *pair, whole in zip(*halves, seconds[way], strict=True)])
-        after = common.median([max(pair) / sum(pair) for pair in zip(*halves, strict=True)])
-        part = f"{alone:.2f} (one after the other: {after:.2f})"
+    bound: list[common.Cell] = [None, None, None]
+    if way.startswith("files to") and way != "files to pixels":
+        alone = rates["files to pixels"], rates["pixels to vectors"]
+        most = [_bound(decoder, encoder, threads) for decoder, encoder in zip(*alone, strict=True)]
+        bound = [common.median(most), common.ratio(rates[way], most), common.ratio(rates[way], alone[1])]
     ratio = common.ratio(rates[way], rates[peer])
     label = f"{way}: {WAYS[way]}"
-    return [name, n, label, common.median(rates[way]), ratio, part, len(rates[way]), common.spread(rates[way])]
+    figures = common.median(rates[way]), round(cpu_ms / n, 2), ratio
+    return [name, n, label, *figures, *bound, len(rates[way]), common.spread(rates[way])]
+
+
+def _bound(decoder: float, encoder: float, threads: int) -> float:
+    """Pictures a second that can go through both, where either alone has these rates."""
+    cores = common.usable_cores()
+    return min(decoder, encoder, cores / (threads / encoder + cores / decoder))
 
 
 def _files(folder: Path, n: int) -> list[Path]:

@@ -6,17 +6,11 @@ shop, the classes are its own, and the new encoder is the real one.
 
 import argparse
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import common
 from common import Options, Table
-
-if TYPE_CHECKING:
-    from nearclass.encoders.base import Encoded
-    from nearclass.schemas.records import Role
-    from nearclass.schemas.spaces import Space
+from labelled.meaningless import Meaningless
 
 SIZE = 5_000
 QUICK_SIZE = 200
@@ -36,7 +30,7 @@ def measure(options: Options) -> Iterator[Table]:
     titles = common.texts_of(folder / "items.jsonl", QUICK_SIZE if options.quick else options.more.size)
     n = len(titles)
     late = [Item(f"late-{number}", title=f"{titles[number]} new") for number in range(max(1, int(n * LATE)))]
-    new, old = common.make_encoder(), _Meaningless()
+    new, old = common.make_encoder(), Meaningless()
     with common.scratch() as scratch:
         uri = str(scratch / "reembed.db")
         with Catalog.open(settings=Settings(uri=uri), encoder=old) as catalog:
@@ -81,27 +75,6 @@ def _seconds(task: Callable[[], object]) -> float:
     started = time.perf_counter()
     task()
     return time.perf_counter() - started
-
-
-class _Meaningless:
-    """An encoder whose vectors are random, the same for the same text."""
-
-    @property
-    def space(self) -> "Space":
-        """A space of its own."""
-        from nearclass.schemas.spaces import Space
-
-        return Space("meaningless_64", "text", 64, "0" * 64, "meaningless", {})
-
-    def encode(self, texts: Sequence[str], role: "Role") -> "Encoded":  # noqa: ARG002
-        """Vectors of the texts."""
-        import numpy as np
-
-        from nearclass.encoders.base import Encoded
-
-        made = [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(64, np.float32) for text in texts]
-        vectors = np.stack(made)
-        return Encoded(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros(len(texts), bool))
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ NAMES = (
     "startup",
     "embedding",
     "images",
+    "hostile",
     "assign",
     "ingest",
     "distributed",
