@@ -129,6 +129,7 @@ class Catalog:
         if store.embedded:  # on a server, another process may be in the middle of it
             self._spaces.settle()
             self.classes.finish()
+            self._moved.settle()
 
     @classmethod
     def open(

@@ -164,7 +164,7 @@ class Reembedding:
             raise UsageError(f"the space {job.new} is not filled yet", hint="Go on with `nearclass reembed run`.")
         if self._serving(job) != job.new:
             self._move(job, job.old, job.new, previous=job.old, on_progress=on_progress, on_reject=on_reject)
-        self.moved.tell(job, job.new)
+        self.moved.settle()
         return self.status()
 
     def rollback(
@@ -180,7 +180,10 @@ class Reembedding:
             if job.step == DROPPING:
                 raise UsageError(f"the space {job.old} is being removed", hint="Finish it: `nearclass reembed drop`.")
             self._move(job, job.new, job.old, previous="", on_progress=on_progress, on_reject=on_reject)
-            self.moved.tell(job, job.old)
+            self.moved.settle()
+            return self.status()
+        if job.untold:  # going back was cut off just after the switch
+            self.moved.settle()
             return self.status()
         self.moved.spaces.prepare(job.kind, "")
         self._drop(job, job.new)
@@ -251,6 +254,7 @@ class Reembedding:
         filling.catch_up()
         filling.check()
         filling.bring_mappings()
+        write_job(moved.state, replace(job, untold=True))
         moved.spaces.serve(job.kind, target, previous=previous)
         on_progress("what changed meanwhile", 1, 1)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from .encoders.base import Encoder
@@ -23,7 +23,7 @@ from .query.pair import LivePair
 from .schemas.records import Item
 from .schemas.spaces import Space
 from .store import Store
-from .store.reembed import Job
+from .store.reembed import Job, read_job, write_job
 from .store.spaces import SpaceCollections, Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
@@ -156,17 +156,23 @@ class MovedSpaces:
             _log.warning("%d pictures are left out, such as: %s", len(every), every[0].message)
         return len(every)
 
-    def tell(self, job: Job, name: str) -> None:
-        """Give rows in the other kind's space the answers that their items have in this one, which serves by now."""
+    def settle(self) -> None:
+        """Complete a switch: rows in the other kind's space get the answers of the space that serves by now."""
+        job = read_job(self.state)
+        if job is not None and job.untold:
+            self._tell(job.kind)
+            write_job(self.state, replace(job, untold=False))
+
+    def _tell(self, kind: str) -> None:
         text, image = self.spaces.text_space(), self.spaces.image_space()
         if text is None or image is None:
             return
         texts, pictures = self.place(text), self.place(image)
-        if job.kind == "text":
+        if kind == "text":
             tell_pictures(self.store, texts, pictures)
             return
         tell_texts(self.store, texts, pictures)
-        left = sorted(self._left_out.keys(name))
+        left = sorted(self._left_out.keys(image.name))
         pair = self.beside(image)
         if left and pair.text is not None:  # they are answered by their texts alone
             writer = ItemWriter(self.store, pair.text, None, pair=pair)

@@ -69,7 +69,8 @@ class ImageEncoder:
         if self._steps is None:
             with self._steps_lock:
                 self._steps = self._steps or picture_steps(self._model.preprocessing)
-        return np.asarray(self._steps(picture.convert("RGB")))
+        # Converting what is RGB already would copy it, and a picture may have 50 million pixels.
+        return np.asarray(self._steps(picture if picture.mode == "RGB" else picture.convert("RGB")))
 
     def encode(self, texts: Sequence[str], role: Role) -> Encoded:  # noqa: ARG002 - both roles are encoded alike
         """Vectors of the texts, in their order, to compare with vectors of pictures.

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from PIL import Image
 
@@ -28,6 +27,13 @@ _AHEAD: Final = 64
 
 _AHEAD_READING: Final = 4
 """Files that each worker holds ahead; they may have ``max_bytes`` each."""
+
+_HELD: Final = 32_000_000
+"""Bytes of files that wait to be decoded, above which no further one is begun; the same again of files just read."""
+
+_BLOCK: Final = 64 << 20
+"""Bytes that Pillow allocates at a time for large pictures. The C library gives blocks above 32 MiB back to the system
+when they are freed, and keeps Pillow's usual ones of 16 MiB: with those each thread held on to its largest picture."""
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -95,6 +101,7 @@ class PictureLoader:
         self._workers = workers or max(2, os.cpu_count() or 1)
         self._ahead = max(1, ahead)
         self._memory = _Memory(self.limits.max_memory)
+        Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         self._pools = tuple(
             ThreadPoolExecutor(self._workers, thread_name_prefix=f"pictures-{name}") for name in ("read", "decode")
         )
@@ -207,18 +214,48 @@ def _caught(step: Callable[[_A], _B]) -> Callable[[_A], _B | PictureError]:
 
 
 def _mapped(pool: ThreadPoolExecutor, step: Callable[[_A], _B], items: Iterable[_A], ahead: int) -> Iterator[_B]:
-    """Results of the step in the order of the items, of which at most ``ahead`` are taken before they are asked for."""
-    waiting: deque[Future[_B]] = deque()
+    """Results of the step in the order of the items.
+
+    At most ``ahead`` items are taken before their results are asked for, and none while files of more than ``_HELD``
+    bytes wait for the step or come from it.
+    """
+    waiting: deque[tuple[int, Future[_B]]] = deque()
     rest = iter(items)
+
+    def take() -> None:
+        while len(waiting) < ahead and sum(_held(*one) for one in waiting) < _HELD:
+            one = next(rest, _END)
+            if isinstance(one, _End):
+                return
+            waiting.append((_bytes_of(one), pool.submit(step, one)))
+
     try:
-        waiting.extend(pool.submit(step, one) for one in islice(rest, ahead))
+        take()
         while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(step, one) for one in islice(rest, 1))
+            result = waiting.popleft()[1].result()
+            take()
             yield result
     finally:
-        for future in waiting:
+        for _, future in waiting:
             future.cancel()
+
+
+class _End:
+    """What stands behind the last item."""
+
+
+_END: Final = _End()
+
+
+def _held(given: int, future: "Future[Any]") -> int:
+    """Bytes of a file that a step holds, or gave to somebody who has not taken them yet."""
+    if not future.done() or future.cancelled():
+        return given
+    return 0 if future.exception() else _bytes_of(future.result())
+
+
+def _bytes_of(one: object) -> int:
+    return len(one.data) if isinstance(one, PictureBytes) else 0
 
 
 def _off(limits: PictureLimits) -> Fetcher:

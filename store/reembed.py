@@ -49,6 +49,7 @@ class Job:
         report: What was found when it was filled.
         kind: Of both spaces, ``text`` or ``image``.
         leave_out: Whether pictures that cannot be read again are left out.
+        untold: Whether rows in the other kind's space may lack the answers of the space that serves by now.
     """
 
     old: str
@@ -61,6 +62,7 @@ class Job:
     report: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "text"
     leave_out: bool = False
+    untold: bool = False
 
 
 def read_job(state: State) -> Job | None:

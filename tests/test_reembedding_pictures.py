@@ -1,5 +1,7 @@
 """Moving a catalogue to another encoder of pictures: they are looked at again where they are, and none is lost unsaid."""
 
+import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,11 @@ from nearclass.errors import SpaceMismatchError, UsageError
 from nearclass.ingest import space_learning
 from nearclass.ingest.labelled import Labelled
 from nearclass.ingest.reembed import SpaceFilling
-from nearclass.store.spaces import SpaceCollections
+from nearclass.store import Store
+from nearclass.store.spaces import SpaceCollections, Spaces
+from nearclass.store.state import State
+
+from .test_reembedding_kill import CutError, counted
 
 COLOURS = {"red": (200, 30, 30), "green": (20, 180, 60), "blue": (30, 40, 210), "grey": (90, 90, 90)}
 
@@ -323,3 +329,82 @@ def test_whoever_opens_it_later_gets_the_new_encoder_and_the_old_one_is_refused(
     named = settings.model_copy(update={"image_encoder": old})
     with pytest.raises(SpaceMismatchError, match="were made in the space"):
         Catalog.open(settings=named, encoder=encoder)
+
+
+# Cut off
+
+
+def opened(database, encoder, encoders):
+    """The catalogue, which knows both encoders of pictures, and is given the one that it remembers."""
+    with Store.open(str(database)) as store:
+        name = Spaces(State(store, "default")).image_space().name
+    settings = Settings(uri=str(database))
+    catalog = Catalog.open(settings=settings, encoder=encoder, image_encoder=encoders[name])
+    for one in encoders.values():
+        catalog._images.know(one)
+    return catalog
+
+
+def held(catalog, photos):
+    """The space of pictures that serves, answers from it, and what is stored in it and of texts."""
+    space = catalog._spaces.image_space()
+    stored = [rows(catalog, space), text_rows(catalog)]
+    kept = [
+        {one: (row["class_id"], row["decision"], round(row["score"], 3), row["confirmed_class"]) for one, row in some.items()}
+        for some in stored
+    ]  # fmt: skip
+    return space.name, answers(catalog, photos), *kept
+
+
+def do(catalog, step, encoder):
+    move = catalog.reembedding
+    return move.run(encoder) if step == "run" else getattr(move, step)()
+
+
+@pytest.mark.slow
+def test_a_move_of_pictures_cut_off_before_any_write_is_completed_or_undone_and_never_mixed(
+    stocked, encoder, image_encoder, other_image_encoder, photos, tmp_path
+):
+    encoders = {one.space.name: one for one in (image_encoder, other_image_encoder)}
+    old, new = encoders
+    stocked.items().confirm(["both"], "kettles")
+    stocked.close()
+    (photos / "blue.png").rename(photos / "late.png")
+    late = Item("late", title="a late kettle", image="late.png", folder=str(photos))
+    before, base = {}, tmp_path / "shop.db"
+    writes = {}
+    for step in ("run", "swap", "rollback"):
+        before[step] = shutil.copytree(base, tmp_path / f"before-{step}.db")
+        with opened(base, encoder, encoders) as catalog, counted(None) as made:
+            do(catalog, step, other_image_encoder)
+        writes[step] = len(made)
+        if step == "run":
+            with opened(base, encoder, encoders) as catalog:
+                catalog.ingest([late])
+    moments = random.Random(5)
+    for number in range(9):
+        step = ("run", "swap", "rollback")[number % 3]
+        database = shutil.copytree(before[step], tmp_path / f"cut-{number}.db")
+        after = int((number // 3 + moments.random()) / 3 * writes[step])
+        where = f"{step}, cut off after {after} of {writes[step]} writes"
+        with opened(database, encoder, encoders) as catalog, counted(after), pytest.raises(CutError):
+            do(catalog, step, other_image_encoder)
+        with opened(database, encoder, encoders) as catalog:
+            serves = serving(catalog)
+            assert {one.space for one in catalog.assign([Item("a", image=str(photos / "green.png"))])} == {serves}, (
+                where
+            )
+            assert serves == old or step != "run", where
+            if step != "rollback":
+                do(catalog, step, other_image_encoder)
+                done = catalog.reembedding.swap()
+                assert (done.serving, done.items) == (new, 2 if step == "run" else 3), where
+            elif serves == new:
+                catalog.reembedding.rollback()
+            found = held(catalog, photos)
+            assert found[0] == (old if step == "rollback" else new), where
+            told = {one: row for one, row in found[3].items() if one in found[2]}
+            assert {one: row for one, row in found[2].items() if one in told} == told, where
+            assert found[2]["both"][3] == "kettles", where
+        with opened(database, encoder, encoders) as catalog:
+            assert held(catalog, photos) == found, where
