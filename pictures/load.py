@@ -1,6 +1,8 @@
 """Many pictures at a time: read and hashed, then decoded, in threads that run ahead of whoever takes the results."""
 
+import ctypes
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +36,10 @@ _HELD: Final = 32_000_000
 _BLOCK: Final = 64 << 20
 """Bytes that Pillow allocates at a time for large pictures. The C library gives blocks above 32 MiB back to the system
 when they are freed, and keeps Pillow's usual ones of 16 MiB: with those each thread held on to its largest picture."""
+
+_LARGE: Final = 32_000_000
+"""Memory of a picture after which the C library is asked to give back what its decoder left behind: the library keeps
+blocks of up to 32 MiB for each thread, which came to a hundred megabytes with pictures made to be hostile."""
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -175,7 +181,11 @@ class PictureLoader:
         try:
             examined = examine(picture.data, self.limits)
             with self._memory.held(examined.memory):
-                return prepare(pixels(examined))
+                try:
+                    return prepare(pixels(examined))
+                finally:
+                    if examined.memory > _LARGE:
+                        _give_back()
         except PictureError as error:
             raise PictureError(
                 f"the picture {picture.source.reference[:200]!r}: {error.message}", code=error.code, hint=error.hint
@@ -201,6 +211,13 @@ class _Memory:
             with self._changed:
                 self._free += size
                 self._changed.notify_all()
+
+
+def _give_back() -> None:
+    """Give memory that nothing uses back to the system, where the C library can: GNU's, by malloc_trim(3)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _caught(step: Callable[[_A], _B]) -> Callable[[_A], _B | PictureError]:
