@@ -37,8 +37,8 @@ _BLOCK: Final = 64 << 20
 """Bytes that Pillow allocates at a time for large pictures. The C library gives blocks above 32 MiB back to the system
 when they are freed, and keeps Pillow's usual ones of 16 MiB: with those each thread held on to its largest picture."""
 
-_LARGE: Final = 32_000_000
-"""Memory of a picture after which the C library is asked to give back what its decoder left behind: the library keeps
+_LARGE: Final = 8_000_000
+"""Memory of a picture from which on the C library is asked to give back what its decoder left behind: the library keeps
 blocks of up to 32 MiB for each thread, which came to a hundred megabytes with pictures made to be hostile."""
 
 _A = TypeVar("_A")
