@@ -122,8 +122,8 @@ def test_pictures_of_a_file_are_sought_beside_it(seeing, photos):
 
 def test_a_class_picture_is_evidence_and_is_named(seeing, photos):
     seeing.classes.add("Red things", id="red", images=[str(photos / "red.png")])
-    seen, _ = seeing._answers.seen([shown("red", photos)], seeing._pair())
-    assigner = seeing._pair().assigner().image
+    seen, _ = seeing._answers.seen([shown("red", photos)], seeing._live.pair())
+    assigner = seeing._live.pair().assigner().image
     pieces = assigner.evidence.nearest(["red"], seen.image.vectors)[0]
     best = pieces[0]
     assert (best.kind.value, best.similarity) == ("picture", pytest.approx(1, abs=1e-4))
@@ -179,4 +179,4 @@ def test_calibration_of_text_and_picture_is_one_of_its_own(seeing, photos):
     assert answer.confidence is not None
     assert "calibrated" in answer.rule
     assert seeing.assign(["steel kettle"])[0].confidence is None
-    assert seeing._pair().assigner().text_weight > 0.5
+    assert seeing._live.pair().assigner().text_weight > 0.5

@@ -29,7 +29,7 @@ WRITES = {WRITES}
 from nearclass import Catalog, Settings
 from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.resolve import resolve
-
+from nearclass.encoders.text import TextEncoder
 from nearclass.ingest import answering, item_copies, reembed
 from nearclass.store import Store
 item_copies.CHUNK_ROWS = reembed.CHUNK_ROWS = answering._PAGE = 20
@@ -174,12 +174,17 @@ def small(tmp_path_factory, real_encoder, other):
 
 
 def check(bench, step, rounds, seed):
-    """Kill a step at random moments, spread over its writes; then complete it, or every second time undo it."""
+    """Kill a step at random moments, spread over its writes; then complete it, or every second time undo it.
+
+    The last kill is after the last write, or just before it: the switch comes late, and would be missed by most.
+    """
     moments, seen = random.Random(seed), set()
     for number in range(rounds):
         database = bench.folder / f"{step}-{number}.db"
         shutil.copytree(bench.folder / f"{step}.db", database)
         after = int((number + moments.random()) / rounds * bench.writes[step])
+        if number == rounds - 1:
+            after = bench.writes[step] - (0 if bench.processes else 1)
         if bench.processes:
             bench.processes.run(database, step, lines=after, kill_after=moments.uniform(0, 0.02))
         else:
