@@ -58,7 +58,8 @@ def command(
     from ..serve.run import serve  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("faiss", "milvus_lite", "PIL", "pymilvus", "sentence_transformers", "uvicorn"):
+    # Not pymilvus: what it logs is raised as well, so the store has it silent, and this would let it speak again.
+    for noisy in ("faiss", "milvus_lite", "PIL", "sentence_transformers", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with app.open() as catalog:
         serve(catalog, options)
