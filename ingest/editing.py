@@ -263,10 +263,10 @@ class ClassEditor:
         images: "ImageEncoder | None",
     ) -> Taxonomy:
         entry = self._history.open(before, specs, self.signature.name, command, self.signature.message)
-        self._history.check(entry, before.revision if self._store.embedded else self._taxonomies.head())
+        self._history.check(entry, self._taxonomies.head)
         revision = self._taxonomies.save(specs, entry.mark)
         self._bring_in(encoder, images)
-        after = self._taxonomies.commit(revision, [entry])
+        after = self._taxonomies.commit(revision, [replace(entry, revision=revision)])
         self._history.close([entry])
         return after
 

@@ -8,8 +8,8 @@ from: of two that see each other, none writes.
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -41,7 +41,7 @@ class Entry:
     """One change of the classes.
 
     Attributes:
-        revision: Of the taxonomy after it; 0 while it is open.
+        revision: Of the taxonomy after it, under which its classes were written; 0 before they are.
         base: Revision that it started from.
         at: When, in seconds since 1970.
         by: Who made it.
@@ -81,8 +81,12 @@ class History:
         self._state.put(document, *_parts(before, ids, entry.mark))
         return entry
 
-    def check(self, entry: Entry, revision: int) -> None:
-        """Refuse an open change where another came between; ``revision`` is that of the store now.
+    def check(self, entry: Entry, head: Callable[[], int]) -> None:
+        """Refuse an open change where another came between.
+
+        Args:
+            entry: The change.
+            head: Reads the revision that the store has now.
 
         Raises:
             TaxonomyError: There was another; nothing is left of this one.
@@ -90,7 +94,8 @@ class History:
         if not self._shared:
             return
         others = [one for one in self._state.every(_OPEN) if one.name != entry.mark]
-        if revision == entry.base and not others:
+        # The head last: a change that ends between the two reads is closed only after it has moved the head.
+        if head() == entry.base and not others:
             return
         self.drop(entry)
         who = f" by {others[0].body['by']}" if others else ""
@@ -110,21 +115,21 @@ class History:
         self.close([entry])
 
     def left_open(self) -> list[Entry]:
-        """Changes that were cut off and have written classes; those that have not are removed."""
+        """Changes that were cut off and have written classes, with their revisions; those that have not are removed."""
         opened = [_entry(one.body) for one in self._state.every(_OPEN)]
         if not opened:
             return []
         least = min(entry.base for entry in opened)
-        begun = {one.body.get("change") for one in self._state.every(_CLASS, after_revision=least)}
+        begun = {one.body.get("change"): one.revision for one in self._state.every(_CLASS, after_revision=least)}
         for entry in opened:
             if entry.mark not in begun and (not self._shared or time.time() - entry.at > _DEAD_S):
                 self.drop(entry)
-        return [entry for entry in opened if entry.mark in begun]
+        return [replace(entry, revision=begun[entry.mark]) for entry in opened if entry.mark in begun]
 
     @staticmethod
-    def documents(entries: Iterable[Entry], revision: int) -> list[Document]:
-        """The entries of the log, to be written with the head of this revision."""
-        return [Document(_ENTRY, entry.mark, {**asdict(entry), "revision": revision}, revision) for entry in entries]
+    def documents(entries: Iterable[Entry]) -> list[Document]:
+        """The entries of the log, to be written with the head."""
+        return [Document(_ENTRY, entry.mark, asdict(entry), entry.revision) for entry in entries]
 
     def entries(self, *, after_revision: int | None = None) -> list[Entry]:
         """Every change, newest first, or those after a revision."""

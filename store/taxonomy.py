@@ -120,7 +120,11 @@ class TaxonomyStore:
             return revision
 
     def commit(self, revision: int, entries: Sequence[Entry] = ()) -> Taxonomy:
-        """Move the head to ``revision``, and with it every process to the new taxonomy; log these changes with it."""
+        """Move the head to ``revision``, and with it every process to the new taxonomy; log these changes with it.
+
+        Each change is logged under the revision that its classes were written under: another process may have
+        completed it meanwhile, and have made the next one.
+        """
         with self._lock:
             head = self._head if self._knows_all() else self._read_head()
             self._move_head(max(revision, head[0]), entries)
@@ -139,7 +143,7 @@ class TaxonomyStore:
         mark = secrets.token_hex(8)
         body = {"revision": revision, "mark": mark, "at": int(time.time())}
         sure, self._sure = self._sure, False
-        self._state.put(*History.documents(entries, revision), Document(_HEAD, _HEAD, body, revision))
+        self._state.put(*History.documents(entries), Document(_HEAD, _HEAD, body, revision))
         self._head, self._sure = (revision, mark), sure
 
     def _take(self, documents: Sequence[Document]) -> None:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from nearclass import Catalog, Settings
+from nearclass import Catalog, ClassSpec, Settings
+from nearclass.errors import TaxonomyError
 
 CHILD = """
 import json, random, sys, time
@@ -64,3 +65,50 @@ def test_two_writers_at_once_lose_none_of_each_others_changes(request, engine):
         assert catalog.classes.at(log[-1].base).ids() == []
         assert not catalog._taxonomies.pending()
     print("refused and repeated:", refused)
+
+
+def test_a_change_that_another_process_completed_keeps_its_revision_in_the_log(server, monkeypatch):
+    with opened(server, "slow", "anna") as anna, opened(server, "slow", "berta") as berta:
+        commit = anna._taxonomies.commit
+
+        def late(*args):
+            berta.import_classes([given("b")], space="given")
+            return commit(*args)
+
+        monkeypatch.setattr(anna._taxonomies, "commit", late)
+        anna.import_classes([given("a")], space="given")
+        for catalog in (anna, berta):
+            assert [(entry.by, entry.classes) for entry in catalog.classes.log()] == [
+                ("berta", ("b",)),
+                ("anna", ("a",)),
+            ]
+            newer, older = (entry.revision for entry in catalog.classes.log())
+            assert older < newer
+            assert catalog.classes.at(older).ids() == ["a"]
+
+
+def test_a_change_made_while_another_looks_for_changes_refuses_that_one(server, monkeypatch):
+    with opened(server, "looking", "anna") as anna, opened(server, "looking", "berta") as berta:
+        berta.import_classes([given("first")], space="given")
+        every = anna._state.every
+
+        def late(kind, **options):
+            if kind == "change_open" and (mine := every(kind, **options)):
+                monkeypatch.setattr(anna._state, "every", every)
+                anna._state.delete(kind, [one.name for one in mine])  # as if it were not to be seen yet
+                berta.import_classes([given("b")], space="given")
+                anna._state.put(*mine)
+            return every(kind, **options)
+
+        monkeypatch.setattr(anna._state, "every", late)
+        with pytest.raises(TaxonomyError, match="changed after revision"):
+            anna.import_classes([given("a")], space="given")
+        assert set(berta.classes.taxonomy.ids()) == {"first", "b"}
+
+
+def opened(uri, catalog, author):
+    return Catalog.open(settings=Settings(uri=uri, catalog=catalog, author=author))
+
+
+def given(class_id):
+    return ClassSpec(class_id, class_id, vector=(1.0, 0.5, float(len(class_id))))
