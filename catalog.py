@@ -1,8 +1,7 @@
 """The public face: a catalogue is one taxonomy, its items and its learnt state in one Milvus database."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,24 +12,23 @@ from numpy.typing import NDArray
 from .answers import Answers
 from .backup.manifest import Manifest
 from .backup.writing import back_up
-from .distribution import Reading, ShardedIngest, Sharing
+from .distribution import Reading, Sharing
 from .encoders.base import Encoder
 from .encoding import CatalogEncoder
 from .errors import UsageError
 from .imaging import CatalogImages
 from .ingest.discovery import Accepted, Discovery, Proposal
 from .ingest.editing import Change
-from .ingest.items import ItemWriter, Looking
-from .ingest.labelled import Labelled, mapped_items
+from .ingest.items import ItemWriter
+from .ingest.labelled import Labelled
 from .ingest.learning import Learning, Outcome, PictureLearning
 from .ingest.lifecycle import LivingClasses
 from .ingest.linting import lint_catalog
 from .ingest.merging import part_row
 from .ingest.moving import FollowingWriter, Moves
 from .ingest.preview import Preview, preview
-from .ingest.rejects import RejectWriter
-from .ingest.run import Counts, IngestRun, Progress, Writer, run_items
-from .ingest.sources import BadRow, Source, open_sources
+from .ingest.run import Counts, Progress
+from .ingest.sources import BadRow
 from .ingest.splitting import Shared, share_out
 from .ingest.stored import StoredItems
 from .items import Items
@@ -41,7 +39,6 @@ from .learn.evaluate import Evaluation, Judged
 from .learn.lint import Finding
 from .live import LiveSpaces
 from .query.items import Found, ItemReader, item_filter
-from .query.pair import LivePair
 from .query.review import ReviewReader
 from .query.search_items import search_items
 from .reembedding import Reembedding
@@ -59,6 +56,7 @@ from .store.picture_folders import PictureFolders
 from .store.spaces import Spaces
 from .store.state import State
 from .store.taxonomy import TaxonomyStore
+from .storing import Files, Storing, items_or_paths
 from .tuning import TuningReport, tune
 from .tuning_inputs import stored_texts
 
@@ -125,6 +123,17 @@ class Catalog:
         parts = self._state, self._spaces, self._encoders, self._images, self._taxonomies, self.classes
         self._moved = MovedSpaces(settings.catalog, store, *parts, self._live.beside)
         self._moves = Moves(settings.catalog, store, self._spaces, self._moved.rows, self._live.beside)
+        self._storing = Storing(
+            store,
+            self._state,
+            settings,
+            self._taxonomies,
+            self._spaces,
+            self._encoders,
+            self._images,
+            self._live,
+            self._moves,
+        )
         self._images.settle = self.classes.finish
         if store.embedded:  # on a server, another process may be in the middle of it
             self._spaces.settle()
@@ -296,49 +305,18 @@ class Catalog:
             on_progress: Called after each chunk.
             sharing: Who else does the work on files, each of which is one shard; the rows that are stored are the same.
         """
-        given = list(items)
-        paths = [one for one in given if isinstance(one, str)]
-        if sharing is not None and len(paths) < len(given):
+        made, paths = items_or_paths(items)
+        if sharing is not None and made:
             message = "only files are shared out, and there are items among what was given"
             raise UsageError(message, hint="Give paths, or leave `sharing` out.")
-        if paths and len(paths) == len(given):
+        if not paths:
+            return self._storing.items(made, rejects, space)
+        reading = Reading(tuple(flags), labels_are_confirmed, format, encoding)
+        return self._storing.files(Files(paths, reading, sharing), rejects, space, on_progress)
 
-            def opened() -> Iterator[Source]:
-                return open_sources(paths, format=format, encoding=encoding)
-
-            with RejectWriter(rejects) as reject_writer, self._looking(space) as looking:
-                writer = self._writer(space, looking, lambda: _first_dim(mapped_items(opened())), streamed="-" in paths)
-                if sharing is not None:
-                    pair = self._live.pair() if space is None else None
-                    sharded = ShardedIngest(self.store, self._state, self.settings, self._live.of(space), pair)
-                    how = Reading(tuple(flags), labels_are_confirmed, format, encoding)
-                    return sharded.run(sharing, paths, writer, reject_writer, how, on_progress)
-                run = IngestRun(
-                    writer,
-                    self._state,
-                    self.classes.taxonomy,
-                    reject_writer,
-                    space=writer.space,
-                    flags=flags,
-                    labels_are_confirmed=labels_are_confirmed,
-                    name="\x1f".join(paths),
-                    on_progress=on_progress,
-                )
-                return run.run(opened)
-        made = [one for one in given if isinstance(one, Item)]
-        if len(made) < len(given):
-            other = next(one for one in given if not isinstance(one, Item))
-            message = f"{other!r} is no item, and not all that was given are paths"
-            raise UsageError(message, hint="Give either nearclass.Item objects or paths.")
-        with RejectWriter(rejects) as reject_writer, self._looking(space) as looking:
-            writer = self._writer(space, looking, lambda: _first_dim(made), streamed=False)
-            return run_items(writer, made, reject_writer)
-
-    @contextmanager
-    def writing(self, space: str | None = None) -> Iterator[ItemWriter | FollowingWriter]:
-        """What stores and answers items, a chunk at a time, for whoever says when they are flushed."""
-        with self._looking(space) as looking:
-            yield self._writer(space, looking, lambda: None, streamed=True)
+    def writing(self, space: str | None = None) -> AbstractContextManager[ItemWriter | FollowingWriter]:
+        """What stores and answers items, a chunk at a time, for whoever says when they are flushed; one at a time."""
+        return self._storing.writing(space)
 
     def assign(
         self, items: Iterable[Item | str] | str, *, k: int = 5, explain: bool = True, space: str | None = None
@@ -627,52 +605,6 @@ class Catalog:
         if self._spaces.text_space() is not None:
             self._encoders.current().encode(["warm up"], Role.ITEM)
 
-    @contextmanager
-    def _looking(self, space: str | None) -> Iterator[Looking | None]:
-        """What looks at pictures while items are written, if anything does."""
-        if space is not None or self._images.current() is None:
-            yield None
-            return
-        encoder = self._images.chosen()
-        with self._images.loader() as loader:
-            yield Looking(encoder, loader)
-
-    @contextmanager
-    def writer(self) -> Iterator[Writer]:
-        """What stores items chunk by chunk, for a process that goes on; one at a time, and ``flush`` ends each step."""
-        with self._looking(None) as looking:
-            yield self._writer(None, looking, lambda: None, streamed=False)
-
-    def _writer(
-        self, space: str | None, looking: Looking | None, first_dim: Callable[[], int | None], *, streamed: bool
-    ) -> ItemWriter | FollowingWriter:
-        if space is None:
-            self._encoders.chosen()  # remembered before the first item
-            return FollowingWriter(self._live.pair, lambda pair: self._text_writer(pair, looking), self._moves)
-        known = self._spaces.get(space)
-        if known is None and streamed:
-            message = f"there is no space {space!r} yet, and standard input cannot be read twice to learn its dimension"
-            raise UsageError(
-                message, hint="Import the class vectors first: nearclass classes import FILE --space NAME."
-            )
-        dim = known.dim if known else first_dim()
-        self._spaces.register_given(space, dim)
-        return ItemWriter(self.store, self._live.of(space), None)
-
-    def _text_writer(self, pair: LivePair, looking: Looking | None) -> ItemWriter:
-        live = pair.text or self._live.of(None)
-        if looking and pair.image:
-            looking = replace(looking, encoder=self._images.of(pair.image.place.space))
-        encoder, folders = self._encoders.of(live.place.space), self._images.folders
-        return ItemWriter(self.store, live, encoder, pair=pair, looking=looking, folders=folders)
-
     def _discovery(self, space: str | None, by: str = "", message: str = "") -> Discovery:
         classes, stored = self.classes.signed(by, message), self.items(space).stored
         return Discovery(self.store, self._state, self._live.of(space), classes, stored)
-
-
-def _first_dim(items: Iterable[Item | BadRow]) -> int | None:
-    for one in items:
-        if isinstance(one, Item) and one.vector is not None:
-            return len(one.vector)
-    return None

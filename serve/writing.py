@@ -40,7 +40,7 @@ class Writing:
 
     def write(self, writes: Sequence[Write]) -> Sequence[Written | Exception]:
         """What became of each write; nothing is told before all of it is durable."""
-        with self._lock, self._metrics.timed("store"), self._catalog.writer() as writer:
+        with self._lock, self._metrics.timed("store"), self._catalog.writing() as writer:
             found: list[Written | Exception] = []
             for one in writes:
                 try:
