@@ -154,9 +154,9 @@ def encoder_of_pictures(folder):
     return ImageEncoder(model, device="cpu", precision="float32", threads=1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def milvus():
-    """Address of a real Milvus server, the same for all tests."""
+    """Address of a real Milvus server; gone after the module, as it takes a good part of a core doing nothing."""
     try:
         with milvus_server.serving() as uri:
             yield uri
