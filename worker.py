@@ -18,11 +18,12 @@ from typing import Final
 from .catalog import Catalog
 from .errors import UsageError
 from .ingest.change import Change
-from .ingest.worker.applying import Applier
+from .ingest.worker.applying import Applier, Site
 from .ingest.worker.brokers import open_link
 from .ingest.worker.letters import original
+from .ingest.worker.limits import Limits, Streams
 from .ingest.worker.link import Link, Message
-from .ingest.worker.run import Limits, Streams, WorkerRun
+from .ingest.worker.run import WorkerRun
 from .ingest.worker.status import Status
 from .ingest.worker.target import CatalogTarget
 from .schemas.records import ClassSpec
@@ -89,8 +90,8 @@ def work(catalog: Catalog, options: WorkerOptions) -> Status:
         name = catalog.settings.catalog
         claims = NoClaims() if catalog.store.embedded else Claims(catalog.store, name)
         versions = Versions(catalog.store, name)
-        applier = Applier(target, versions, claims, worker=options.name, space=options.space or "")
-        return asyncio.run(_work(applier, options, options.group or f"nearclass-{name}"))
+        site = Site(target, versions, claims, options.name, options.space or "")
+        return asyncio.run(_work(Applier(site), options, options.group or f"nearclass-{name}"))
 
 
 async def _work(applier: Applier, options: WorkerOptions, group: str) -> Status:
@@ -105,7 +106,7 @@ async def _work(applier: Applier, options: WorkerOptions, group: str) -> Status:
         reclaim_s=limits.reclaim_s,
         others=others,
     )
-    run = WorkerRun(link, applier, streams, worker=options.name, space=options.space or "", limits=limits)
+    run = WorkerRun(link, applier, streams, limits=limits)
     with _listening(run.status, options.listen), _signals(run):
         await run.run()
     return run.status

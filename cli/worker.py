@@ -75,7 +75,7 @@ def command(  # noqa: PLR0917 - click gives them by name
     Example: nearclass worker redis://localhost:6379 --stream catalogue
     """
     from ..errors import UsageError  # noqa: PLC0415 - help must not wait
-    from ..ingest.worker.run import Limits  # noqa: PLC0415
+    from ..ingest.worker.limits import Limits  # noqa: PLC0415
     from ..worker import WorkerOptions, replay, work  # noqa: PLC0415
 
     settings = app.load().settings

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..schemas.collections import STATE_DIM, claims_spec, key_of, versions_spec
-from ..schemas.filters import Compare, In
+from ..schemas.filters import All, Compare, Filter, In
 from .names import claims_collection, versions_collection
 from .store import Store
 
@@ -147,23 +147,29 @@ class Claims:
 
     def of(self, targets: Collection[str]) -> dict[str, list[Claim]]:
         """The claims on each of these; targets without any are left out."""
-        return self._grouped(In("target", list(targets)))
+        found: dict[str, list[Claim]] = {}
+        for claim in self._found(In("target", list(targets))):
+            found.setdefault(claim.target, []).append(claim)
+        return found
 
-    def older(self, than_ms: int) -> dict[str, list[Claim]]:
-        """The claims made before a moment, by target."""
-        return self._grouped(Compare("at_ms", "<", than_ms))
+    def older(self, than_ms: int, *, limit: int | None = None, after: str = "") -> list[Claim]:
+        """The claims made before a moment, in order of their keys.
+
+        Args:
+            than_ms: The moment, in milliseconds since 1970.
+            limit: At most so many; all if absent.
+            after: Only those whose keys come after this one.
+        """
+        return self._found(All((Compare("at_ms", "<", than_ms), Compare("key", ">", after))), limit)
 
     def withdraw(self, claims: Sequence[Claim]) -> None:
         """Take claims back."""
         if claims:
             self._store.delete(self._name, In("key", [claim.key for claim in claims]))
 
-    def _grouped(self, where: In | Compare) -> dict[str, list[Claim]]:
-        found: dict[str, list[Claim]] = {}
+    def _found(self, where: Filter, limit: int | None = None) -> list[Claim]:
         fields = ("target", "worker", "version", "digest", "body", "at_ms")
-        for row in self._store.query(self._name, where=where, fields=fields):
-            found.setdefault(row["target"], []).append(_claim(row))
-        return found
+        return [_claim(row) for row in self._store.query(self._name, where=where, fields=fields, limit=limit)]
 
 
 class NoClaims(Claims):
@@ -179,9 +185,9 @@ class NoClaims(Claims):
         """None."""
         return {}
 
-    def older(self, than_ms: int) -> dict[str, list[Claim]]:  # noqa: ARG002
+    def older(self, than_ms: int, *, limit: int | None = None, after: str = "") -> list[Claim]:  # noqa: ARG002
         """None."""
-        return {}
+        return []
 
     def withdraw(self, claims: Sequence[Claim]) -> None:
         """There are none."""

@@ -16,78 +16,39 @@ Claims that nobody withdrew in time are gone over once more.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...store.source_versions import Claim, Claims, Stamp, Versions
 from .events import BadEventError, Event, parse
+from .outcomes import Failure, Row, Tally, Target
 
-__all__ = ["BROKE", "LEASE_MS", "Applier", "Failure", "Tally", "Target"]
+__all__ = ["LEASE_MS", "Applier", "Site"]
 
 LEASE_MS: Final = 600_000
 """A claim of this age is of a dead worker: one that lives withdraws its claims after each flush."""
 
-BROKE: Final = "failed"
-"""Code of a failure that nobody foresaw; what else can be wrong with an event has a code of its own."""
-
-_LEADER: Final = Stamp("backfill", "leader", 0, "").target
-_ASK_AGAIN_MS: Final = 5_000
-
-_ANEW: Final = -1
-"""Version of a claim on an item that is only answered anew."""
-
 _Order = tuple[int, str]
-_Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an event could not be stored."""
-
-    code: str
-    message: str
-
-
-class Target(Protocol):
-    """Where events go: the catalogue. Every method may raise ``StoreError``."""
-
-    def put(self, events: Sequence[Event]) -> list[_Row | Failure | None]:
-        """Store or remove items and classes; for each event the answer of its item, if it has one, or the failure."""
-        ...
-
-    def flush(self) -> None:
-        """Return when everything put is durable."""
-        ...
-
-    def behind(self) -> bool:
-        """Whether the classes have changed since all stored items were answered."""
-        ...
-
-    def others(self, limit: int) -> dict[str, str]:
-        """Keys and ids of the next stored items that the classes of now would answer otherwise, or none of a page."""
-        ...
-
-    def answer_anew(self, keys: Sequence[str]) -> dict[str, _Row]:
-        """Write the new answers of some of those; the answers by key. Others of them are left for another round."""
-        ...
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many events did what, since the start.
+class Site:
+    """Where one worker writes.
 
     Attributes:
-        applied: Stored.
-        superseded: Not needed: something newer of the same id was there, or came with them.
-        repeated: Stored before, and delivered again.
-        repaired: Newer versions of other workers that this one put back.
-        backfilled: Stored items answered anew after a change of the classes.
+        target: The catalogue.
+        versions: The versions that are settled.
+        claims: What every worker is writing.
+        worker: Name of this one, like no other.
+        space: Name of the space of given vectors that items are for; empty for texts and pictures.
+        now_ms: The clock, in milliseconds since 1970.
     """
 
-    applied: int = 0
-    superseded: int = 0
-    repeated: int = 0
-    repaired: int = 0
-    backfilled: int = 0
+    target: Target
+    versions: Versions
+    claims: Claims
+    worker: str
+    space: str = ""
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)
@@ -95,43 +56,24 @@ class _Held:
     """What was written since the last commit: by target the newest event and its answer, and every claim made."""
 
     newest: dict[str, Event] = field(default_factory=dict)
-    rows: dict[str, _Row] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     refused: set[tuple[str, _Order]] = field(default_factory=set)
 
 
 class Applier:
-    """Applies events for one worker, in one thread. After a ``StoreError`` the same call may be made again."""
+    """Applies events for one worker, in one thread. After a ``StoreError`` the same call may be made again.
 
-    def __init__(
-        self,
-        target: Target,
-        versions: Versions,
-        claims: Claims,
-        *,
-        worker: str,
-        space: str = "",
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-    ) -> None:
-        """Apply to a target.
+    Attributes:
+        site: Where it writes.
+        tally: What became of events.
+    """
 
-        Args:
-            target: The catalogue.
-            versions: The versions that are settled.
-            claims: What every worker is writing.
-            worker: Name of this one, like no other.
-            space: Name of the space of given vectors that items are for.
-            now_ms: The clock, in milliseconds since 1970.
-        """
+    def __init__(self, site: Site) -> None:
+        self.site = site
         self.tally = Tally()
-        self._target = target
-        self._versions = versions
-        self._claims = claims
-        self._worker = worker
-        self._space = space
-        self._now_ms = now_ms
         self._held = _Held()
-        self._ask_at_ms = 0
+        self._swept_to = ""
 
     def apply(self, events: Sequence[Event]) -> dict[int, Failure]:
         """Write what is newer than what is there; nothing is durable before ``commit``.
@@ -143,11 +85,11 @@ class Applier:
         for place, event in enumerate(events):
             places.setdefault(event.target, {}).setdefault(event.order, []).append(place)
         self._announce([events[same[0]] for orders in places.values() for same in orders.values()])
-        rivals = self._claims.of(places)
+        rivals = self.site.claims.of(places)
         # After the claims: one that is gone by now was settled before it went.
-        settled = self._versions.known(places)
+        settled = self.site.versions.known(places)
         todo = {
-            target: _newest_first([*(events[same[0]] for same in orders.values()), *self._events(rivals, target)])
+            target: _newest_first([*(events[same[0]] for same in orders.values()), *self.events_of(rivals, target)])
             for target, orders in places.items()
         }
         failures: dict[int, Failure] = {}
@@ -164,84 +106,58 @@ class Applier:
         held = self._held
         if not held.claims:
             return []
-        self._target.flush()
+        self.site.target.flush()
         targets = {claim.target for claim in held.claims.values()}
-        while newer := self._newer(rivals := self._claims.of(targets)):
+        while newer := self._newer(rivals := self.site.claims.of(targets)):
             self.tally.repaired += len(newer) - len(self._put(newer))
-            self._target.flush()
-        self._versions.settle([event.stamp for event in held.newest.values()])
-        self._claims.withdraw([claim for claim in held.claims.values() if self._is_over(claim, rivals)])
+            self.site.target.flush()
+        self.site.versions.settle([event.stamp for event in held.newest.values()])
+        self.site.claims.withdraw([claim for claim in held.claims.values() if self._is_over(claim, rivals)])
         rows = [{**row, "version": held.newest[target].version} for target, row in held.rows.items()]
         self._held = _Held()
         return rows
 
-    def backfill(self, limit: int) -> list[dict[str, Any]]:
-        """Give some stored items the answers of the classes of now; these answers, to be published.
+    def sweep(self, limit: int) -> int:
+        """Go over some of what dead workers left behind; how many claims of theirs were read, at most ``limit``.
 
-        Of several workers one does it, until it is done or dead.
+        Each call goes on after the one before, and one that reads fewer has come to the end: many dead workers leave
+        much, and it is never held at once. Commit comes next.
         """
-        if self._now_ms() < self._ask_at_ms or not self._target.behind():
-            return []
-        leading = Claim(_LEADER, self._worker, _ANEW, "", "", self._now_ms())
-        if not self._leads(leading):
-            self._ask_at_ms = self._now_ms() + _ASK_AGAIN_MS
-            return []
-        scope = f"item:{self._space}" if self._space else "item"
-        stamps = {key: Stamp(scope, name, _ANEW, "") for key, name in self._target.others(limit).items()}
-        busy = self._claims.of([stamp.target for stamp in stamps.values()])
-        rows = self._answer_anew({key: stamp for key, stamp in stamps.items() if not self._rival(busy, stamp.target)})
-        if not self._target.behind():
-            self._claims.withdraw([leading])
-        return rows
+        before_ms = self.site.now_ms() - LEASE_MS
+        some = self.site.claims.older(before_ms, limit=limit, after=self._swept_to)
+        # All that are on the same items go together, or one that is left would hold on to the claims made here.
+        found = self.site.claims.of({claim.target for claim in some})
+        old = {target: [claim for claim in claims if claim.at_ms < before_ms] for target, claims in found.items()}
+        self.apply([event for target in old for event in self.events_of(old, target)])
+        self._held.claims |= {claim.key: claim for claims in old.values() for claim in claims}
+        self._swept_to = some[-1].key if len(some) == limit else ""
+        return len(some)
 
-    def _answer_anew(self, stamps: Mapping[str, Stamp]) -> list[dict[str, Any]]:
-        """Write new answers of items that nobody else writes, by their keys."""
-        claims = [Claim(stamp.target, self._worker, _ANEW, "", "", self._now_ms()) for stamp in stamps.values()]
-        self._claims.announce(claims)
-        changed = self._target.answer_anew(list(stamps))
-        if not stamps:
-            return []
-        self._target.flush()
-        # Whoever wrote one of them meanwhile saw the claim on it and left its own, with what it wrote.
-        rivals = self._claims.of([stamp.target for stamp in stamps.values()])
-        self.apply([event for target in rivals for event in self._events(rivals, target)])
-        self._claims.withdraw(claims)
-        self.tally.backfilled += len(changed)
-        known = self._versions.known([stamps[key].target for key in changed])
-        versions = {key: known[one.target].version for key, one in stamps.items() if one.target in known}
-        return [{**row, "version": versions.get(key)} for key, row in changed.items()]
-
-    def _leads(self, leading: Claim) -> bool:
-        """Whether no other worker is at it; of two that ask at once, none or the first by name."""
-        self._claims.announce([leading])
-        others = [one for one in self._claims.of([_LEADER]).get(_LEADER, ()) if one.worker != self._worker]
-        alive = [one for one in others if one.at_ms >= self._now_ms() - LEASE_MS]
-        if any(one.worker < self._worker for one in alive):
-            self._claims.withdraw([leading])
-            return False
-        return True
-
-    def _rival(self, claims: Mapping[str, Sequence[Claim]], target: str) -> bool:
-        return any(one.worker != self._worker for one in claims.get(target, ()))
-
-    def sweep(self) -> int:
-        """Go over what dead workers left behind; how many claims that were. Commit comes next."""
-        old = self._claims.older(self._now_ms() - LEASE_MS)
-        self.apply([event for target in old for event in self._events(old, target)])
-        claims = [claim for found in old.values() for claim in found]
-        self._held.claims |= {claim.key: claim for claim in claims}
-        return len(claims)
+    def events_of(self, rivals: Mapping[str, Sequence[Claim]], target: str) -> list[Event]:
+        """The events that other workers claim; what they cannot store either is left out."""
+        bodies = [
+            claim.body
+            for claim in rivals.get(target, ())
+            if claim.body and claim.worker != self.site.worker and (target, claim.order) not in self._held.refused
+        ]
+        events = []
+        for body in bodies:
+            try:
+                events.append(parse(body.encode(), self.site.space))
+            except BadEventError:  # of a later version of this program; its own worker deals with it
+                continue
+        return events
 
     def _announce(self, events: Sequence[Event]) -> None:
-        now = self._now_ms()
-        claims = [Claim(one.target, self._worker, *one.order, one.body, now) for one in events]
+        now = self.site.now_ms()
+        claims = [Claim(one.target, self.site.worker, *one.order, one.body, now) for one in events]
         self._held.claims |= {claim.key: claim for claim in claims}
-        self._claims.announce(claims)
+        self.site.claims.announce(claims)
 
     def _put(self, events: Sequence[Event]) -> dict[Event, Failure]:
         """Write events of different targets; those that failed."""
         failed: dict[Event, Failure] = {}
-        for event, row in zip(events, self._target.put(events), strict=True):
+        for event, row in zip(events, self.site.target.put(events), strict=True):
             if isinstance(row, Failure):
                 failed[event] = row
                 self._held.refused.add((event.target, event.order))
@@ -259,28 +175,13 @@ class Applier:
 
     def _newer(self, rivals: Mapping[str, Sequence[Claim]]) -> list[Event]:
         """The newest event of each target that another worker claims, where this one wrote an older one."""
-        newest = (_newest_first(self._events(rivals, target))[:1] for target in rivals if target in self._held.newest)
+        newest = (_newest_first(self.events_of(rivals, target))[:1] for target in rivals if target in self._held.newest)
         return [event for found in newest for event in found if event.order > self._held.newest[event.target].order]
-
-    def _events(self, rivals: Mapping[str, Sequence[Claim]], target: str) -> list[Event]:
-        """The events that other workers claim; what they cannot store either is left out."""
-        bodies = [
-            claim.body
-            for claim in rivals.get(target, ())
-            if claim.body and claim.worker != self._worker and (target, claim.order) not in self._held.refused
-        ]
-        events = []
-        for body in bodies:
-            try:
-                events.append(parse(body.encode(), self._space))
-            except BadEventError:  # of a later version of this program; its own worker deals with it
-                continue
-        return events
 
     def _is_over(self, claim: Claim, rivals: Mapping[str, Sequence[Claim]]) -> bool:
         """Whether nobody needs a claim any more: it does not tell what a slower worker with an older version must."""
         newest = self._held.newest.get(claim.target)
-        if claim.worker != self._worker or newest is None or claim.order != newest.order:
+        if claim.worker != self.site.worker or newest is None or claim.order != newest.order:
             return True
         others = (one for one in rivals.get(claim.target, ()) if one.key not in self._held.claims)
         return not any(one.order < claim.order for one in others)

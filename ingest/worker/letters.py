@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from .applying import Failure
 from .link import Message
+from .outcomes import Failure
 
 __all__ = ["dead_letter", "original"]
 

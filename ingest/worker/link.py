@@ -45,6 +45,14 @@ class Link(Protocol):
         """Write messages to a stream, and return when the broker has them."""
         ...
 
+    async def give_up(self, stream: str, letters: Sequence[tuple[Message, bytes]]) -> None:
+        """Write the letter of each message to a stream, and note that the message is done.
+
+        A letter may be written twice if the worker ends in between, or two workers had the message, unless the broker
+        can tell; it is never left out.
+        """
+        ...
+
     async def ack(self, messages: Sequence[Message]) -> None:
         """Note that messages are done."""
         ...

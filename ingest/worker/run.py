@@ -4,27 +4,26 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from ...errors import BrokerError, NearclassError
-from .applying import BROKE, Applier, Failure
+from .applying import Applier
+from .backfill import Backfill
 from .events import BadEventError, Event, parse
+from .inbox import Inbox
 from .letters import dead_letter
+from .limits import Limits, Streams
 from .link import Link, Message
+from .outcomes import BROKE, Failure
 from .patience import Patience
 from .status import Status
 
-__all__ = ["Limits", "Streams", "WorkerRun"]
+__all__ = ["WorkerRun"]
 
 _log = logging.getLogger(__name__)
-
-_LINGER_S: Final = 0.02
-"""How long a batch that is not full waits for more, once; less than it takes to embed ten titles."""
 
 _SWEEP_S: Final = 120.0
 _ENOUGH: Final = 8
@@ -40,34 +39,6 @@ _HELD_BYTES: Final = 32 << 20
 """What is not acknowledged is held in memory: at this size it is committed without waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Names at the broker; an empty output publishes nothing."""
-
-    events: str
-    output: str
-    dead: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much at a time.
-
-    Attributes:
-        batch: Events that are embedded and written together.
-        flush_s: How long what is written may wait to be flushed and acknowledged with more.
-        tries: How often an event that cannot be stored is tried.
-        retry_s: Wait before the second try; doubled each time.
-        reclaim_s: After how long without a sign of life the messages of a worker go to others.
-    """
-
-    batch: int = 256
-    flush_s: float = 5.0
-    tries: int = 3
-    retry_s: float = 1.0
-    reclaim_s: float = 45.0
-
-
 class WorkerRun:
     """Takes events from a link to an applier until it is told to stop.
 
@@ -75,38 +46,26 @@ class WorkerRun:
         status: What it is doing.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        applier: Applier,
-        streams: Streams,
-        *,
-        worker: str,
-        space: str = "",
-        limits: Limits | None = None,
-    ) -> None:
-        """Read from ``link`` and write with ``applier``; ``worker`` and ``space`` are those of the applier."""
-        self.status = Status(worker, applier.tally)
+    def __init__(self, link: Link, applier: Applier, streams: Streams, *, limits: Limits | None = None) -> None:
+        """Read from ``link`` and write with ``applier``."""
+        self.status = Status(applier.site.worker, applier.tally)
         self._link = link
         self._applier = applier
+        self._backfill = Backfill(applier)
         self._streams = streams
-        self._space = space
         self._limits = limits or Limits()
-        self._queue: deque[Message] = deque()
-        self._retrying: list[tuple[float, Message]] = []
         self._written: list[Message] = []
-        self._in_hand: set[Message] = set()
-        self._changed = asyncio.Condition()
         self._stop = asyncio.Event()
         self._lost: NearclassError | None = None
         self._committed_at = self._swept_at = float("-inf")
+        self._inbox = Inbox(self.status, self._limits, self._stop)
         self._patience = Patience(self.status, self._stop)
 
     def stop(self) -> None:
         """Finish the batch at hand, and return from ``run``."""
         self.status.doing = "stopping"
         self._stop.set()
-        self._stopping = asyncio.ensure_future(self._wake())
+        self._stopping = asyncio.ensure_future(self._inbox.wake())
 
     async def run(self) -> None:
         """Work until ``stop``.
@@ -115,7 +74,7 @@ class WorkerRun:
             BrokerError: There is no broker at the start.
             NearclassError: The store cannot be used, or the stream is gone, and waiting does not help; nothing is lost.
         """
-        await self._link.start(self._take)
+        await self._link.start(self._inbox.take)
         keeping = asyncio.ensure_future(self._keep())
         try:
             self._patience.ready()
@@ -127,13 +86,13 @@ class WorkerRun:
         finally:
             keeping.cancel()
             self._stop.set()
-            await self._wake()
+            await self._inbox.wake()
             await self._link.stop()
             self._patience.close()
 
     async def _turn(self) -> None:
         """One batch, then what is due: a commit, a page of items with old answers, what dead workers left."""
-        batch = await self._next_batch()
+        batch = await self._inbox.batch(self._wait_s())
         suspects = [message for message in batch if message.deliveries > _SUSPECT]
         if batch:
             await self._apply([message for message in batch if message.deliveries <= _SUSPECT])
@@ -142,49 +101,15 @@ class WorkerRun:
         if self._written and (self._due() or held > _HELD_BYTES):
             await self._commit()
         if not self._stop.is_set():
-            await self._backfill()
+            await self._answer_anew()
         if not batch and time.monotonic() - self._swept_at > _SWEEP_S:
-            self._swept_at = time.monotonic()
-            await self._patience.store("apply", self._applier.sweep)
-            await self._commit()
+            await self._sweep()
 
-    async def _take(self, messages: Sequence[Message]) -> None:
-        room = 2 * self._limits.batch
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._queue) < room or self._stop.is_set())
-            if self._stop.is_set():
-                return  # not acknowledged, so it is delivered again
-            self._queue.extend(messages)
-            self._in_hand.update(messages)
-            self.status.received += len(messages)
-            self.status.in_hand = len(self._in_hand)
-            self._changed.notify_all()
-
-    async def _next_batch(self) -> list[Message]:
-        """What there is, up to the size of a batch; waits for the first, but not longer than until something is due."""
-        async with self._changed:
-            try:
-                async with asyncio.timeout(self._until_due()):
-                    await self._changed.wait_for(lambda: self._queue or self._stop.is_set())
-            except TimeoutError:
-                pass
-        if 0 < len(self._queue) < self._limits.batch and not self._stop.is_set():
-            await asyncio.sleep(_LINGER_S)
-        now = time.monotonic()
-        batch = [message for due, message in self._retrying if due <= now]
-        self._retrying = [(due, message) for due, message in self._retrying if due > now]
-        async with self._changed:
-            while self._queue and len(batch) < self._limits.batch:
-                batch.append(self._queue.popleft())
-            self._changed.notify_all()
-        return batch
-
-    def _until_due(self) -> float:
-        """Seconds until something is due."""
-        moments = [due for due, _ in self._retrying]
-        if self._written:
-            moments.append(self._committed_at + self._limits.flush_s)
-        return min(max(0.0, min(moments, default=1.0) - time.monotonic()) if moments else 1.0, 1.0)
+    def _wait_s(self) -> float:
+        """Seconds until a commit is due, at most one: other things are looked after then."""
+        if not self._written:
+            return 1.0
+        return min(max(0.0, self._committed_at + self._limits.flush_s - time.monotonic()), 1.0)
 
     def _due(self) -> bool:
         return time.monotonic() - self._committed_at >= self._limits.flush_s
@@ -195,7 +120,7 @@ class WorkerRun:
         dead: list[tuple[Message, Failure]] = []
         for message in batch:
             try:
-                events.append(parse(message.body, self._space))
+                events.append(parse(message.body, self._applier.site.space))
                 good.append(message)
             except BadEventError as error:
                 dead.append((message, Failure(error.code, error.message)))
@@ -209,8 +134,7 @@ class WorkerRun:
             if message.tries >= self._limits.tries:
                 dead.append((message, failures[place]))
             else:
-                wait = self._limits.retry_s * 2 ** (message.tries - 1)
-                self._retrying.append((time.monotonic() + wait, message))
+                self._inbox.again(message, self._limits.retry_s * 2 ** (message.tries - 1))
                 self.status.retried += 1
         await self._bury(dead)
 
@@ -232,12 +156,14 @@ class WorkerRun:
             return
         at_ms = time.time_ns() // 1_000_000
         stream, worker = self._streams.events, self.status.worker
-        letters = [dead_letter(one, why, stream=stream, worker=worker, at_ms=at_ms) for one, why in dead]
-        await self._patience.broker(lambda: self._link.publish(self._streams.dead, letters))
+        letters = [
+            (message, dead_letter(message, why, stream=stream, worker=worker, at_ms=at_ms)) for message, why in dead
+        ]
+        await self._patience.broker(lambda: self._link.give_up(self._streams.dead, letters))
         for message, failure in dead:
             self.status.dead[failure.code] += 1
             _log.warning("%s of %s is a dead letter: %s", message.name, stream, failure.message)
-        await self._done([message for message, _ in dead])
+        self._forget([message for message, _ in dead])
 
     async def _commit(self) -> None:
         """Make what was written durable, publish the answers, and acknowledge; in this order."""
@@ -247,8 +173,15 @@ class WorkerRun:
         await self._publish(rows)
         await self._done(done)
 
-    async def _backfill(self) -> None:
-        rows = await self._patience.store("backfill", lambda: self._applier.backfill(self._limits.batch))
+    async def _sweep(self) -> None:
+        """A batch of what dead workers left; the next follows when nothing else is there to do."""
+        limit = self._limits.batch
+        if await self._patience.store("apply", lambda: self._applier.sweep(limit)) < limit:
+            self._swept_at = time.monotonic()
+        await self._commit()
+
+    async def _answer_anew(self) -> None:
+        rows = await self._patience.store("backfill", lambda: self._backfill.some(self._limits.batch))
         await self._publish(rows)
 
     async def _publish(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -263,16 +196,18 @@ class WorkerRun:
     async def _done(self, messages: Sequence[Message]) -> None:
         if messages:
             await self._patience.broker(lambda: self._link.ack(messages))
-            self._in_hand.difference_update(messages)
-            self.status.acknowledged += len(messages)
-            self.status.in_hand = len(self._in_hand)
+            self._forget(messages)
+
+    def _forget(self, messages: Sequence[Message]) -> None:
+        self._inbox.done(messages)
+        self.status.acknowledged += len(messages)
 
     async def _keep(self) -> None:
         """Tell the broker, as long as the worker lives, what it is working on."""
         while True:
             self.status.alive_at = time.monotonic()
             try:
-                await self._link.keep(list(self._in_hand))
+                await self._link.keep(self._inbox.in_hand)
             except BrokerError as error:
                 _log.info("the broker does not hear what is in hand: %s", error.message)
             except NearclassError as error:
@@ -280,10 +215,6 @@ class WorkerRun:
                 self.stop()
                 return
             await asyncio.sleep(self._limits.reclaim_s / 4)
-
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
 
 def _check(messages: Sequence[Message], failures: Mapping[int, Failure]) -> None:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .applying import Tally
+from .outcomes import Tally
 
 __all__ = ["Status"]
 

@@ -1,8 +1,8 @@
 """The catalogue as the target of events: what can be stored of a batch is, and what cannot says why."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from ...errors import MismatchError, NearclassError, StoreError
 from ...schemas.records import ClassSpec, ClassState
@@ -14,13 +14,12 @@ from ..renewal import Page, Renewal, Renewed
 from ..sources.rows import RawRow
 from ..stored import StoredItems
 from ..taxonomy import read_classes
-from .applying import BROKE, Failure
 from .events import Event, EventKind
+from .outcomes import BROKE, Failure, Row
 
 __all__ = ["CatalogTarget"]
 
-_Row = Mapping[str, Any]
-_Results = list[_Row | Failure | None]
+_Results = list[Row | Failure | None]
 
 _LOOK_AGAIN_S: Final = 60.0
 """Nothing is asked of the store before, unless this process knows that the classes have changed."""
@@ -101,7 +100,7 @@ class CatalogTarget:
         self._given, self._found = self._found[:limit], self._found[limit:]
         return {one.key: one.item_id for one in self._given}
 
-    def answer_anew(self, keys: Sequence[str]) -> dict[str, _Row]:
+    def answer_anew(self, keys: Sequence[str]) -> dict[str, Row]:
         """Write the new answers of some of those; the answers by key. Others of them are left for another round."""
         given, self._given = self._given, []
         if self._renewal is None or not given:
@@ -164,7 +163,7 @@ def _apart(events: Sequence[Event], store: Callable[[Sequence[Event]], _Results]
     """Store events together, and where that fails in halves, so that one that cannot be stored stands alone."""
     try:
         return store(events)
-    except Exception as error:
+    except Exception as error:  # whatever an encoder or a library makes of one event; the others are not to wait for it
         if _is_ours(error):
             raise
         if len(events) == 1:

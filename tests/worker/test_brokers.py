@@ -1,10 +1,14 @@
 """A worker process on each real broker: what goes in, what stands in the store, what comes out."""
 
+import asyncio
 import json
 import signal
 import time
+from functools import partial
 
 import pytest
+
+from nearclass.ingest.worker.brokers import open_link
 
 
 @pytest.mark.parametrize("broker", ["redis", "nats", pytest.param("rabbit", marks=pytest.mark.slow)], indirect=True)
@@ -92,6 +96,40 @@ def test_dead_letters_go_back_and_are_stored_once_nothing_is_wrong_any_more(site
         assert catalog.classes.taxonomy.path("steel") == ("Tools", "Steel")
 
 
+@pytest.mark.parametrize("broker", ["redis", pytest.param("nats", marks=pytest.mark.slow)], indirect=True)
+def test_a_message_that_two_workers_have_has_one_dead_letter(site):
+    site.send(b"poison", b"another")
+
+    def link(name):
+        others = [f"{site.stream}.dead"]
+        return open_link(site.broker.url, site.stream, group="g", consumer=name, batch=10, reclaim_s=1.0, others=others)
+
+    async def all_of_it():
+        first, second = link("first"), link("second")
+        mine, again = asyncio.Queue(), asyncio.Queue()
+
+        async def put(queue, messages):
+            for message in messages:
+                await queue.put(message)
+
+        async with asyncio.timeout(30):
+            await first.start(partial(put, mine))
+            held = [await mine.get() for _ in range(2)]
+            # The first gives no sign of life from now on.
+            await second.start(partial(put, again))
+            taken = [await again.get() for _ in range(2)]
+            assert {message.body for message in taken} == {message.body for message in held}
+            for one, messages in ((second, taken), (first, held), (second, taken)):
+                letters = [(message, b"letter of " + message.body) for message in messages]
+                await one.give_up(f"{site.stream}.dead", letters)
+        for one in (first, second):
+            await one.stop()
+
+    asyncio.run(all_of_it())
+    assert sorted(site.broker.read(f"{site.stream}.dead")) == [b"letter of another", b"letter of poison"]
+    assert site.broker.left(site.stream, "g") == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)
 def test_a_message_of_faststream_itself_is_understood(site):
@@ -100,8 +138,6 @@ def test_a_message_of_faststream_itself_is_understood(site):
     async def publish():
         async with RedisBroker(site.broker.url) as broker:
             await broker.publish(json.loads(site.item("a", 1)), stream=site.stream)
-
-    import asyncio
 
     asyncio.run(publish())
     worker = site.start()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nearclass.errors import StoreUnavailableError
-from nearclass.ingest.worker.applying import Applier
+from nearclass.ingest.worker.applying import Applier, Site
+from nearclass.ingest.worker.backfill import Backfill
 from nearclass.ingest.worker.events import parse
 from nearclass.ingest.worker.target import CatalogTarget
 from nearclass.store.source_versions import NoClaims, Versions
@@ -32,7 +33,7 @@ def worker(catalog):
         target = CatalogTarget(
             writer, lambda: catalog.items().stored, catalog.classes, partial(_put_classes, catalog, None)
         )
-        yield Applier(target, Versions(catalog.store, "default"), NoClaims(), worker="w")
+        yield Applier(Site(target, Versions(catalog.store, "default"), NoClaims(), "w"))
 
 
 def done(worker, *events):
@@ -99,11 +100,12 @@ def test_after_a_change_of_the_classes_stored_items_get_new_answers_page_by_page
         *(upsert(name, 3, title=f"6 inch e-book reader {name}") for name in names),
         upsert("k", 1, title="steel kettle"),
     )
-    assert worker.backfill(5) == []
+    backfill = Backfill(worker)
+    assert backfill.some(5) == []
     done(worker, upsert_class("readers", 1, name="E-readers", parent="computers", descriptions=["E-book readers."]))
     pages = []
-    while len(pages) < 20 and (not pages or worker._target.behind()):
-        pages.append(worker.backfill(5))
+    while len(pages) < 20 and (not pages or worker.site.target.behind()):
+        pages.append(backfill.some(5))
     worker.commit()
     said = {row["id"]: row for page in pages for row in page}
     assert max(map(len, pages)) <= 5
@@ -112,7 +114,7 @@ def test_after_a_change_of_the_classes_stored_items_get_new_answers_page_by_page
     )
     assert {one.class_id for one in catalog.items().list() if one.id != "k"} == {"readers"}
     assert catalog.stale_items() == 0
-    assert worker.backfill(5) == []
+    assert backfill.some(5) == []
 
 
 def test_one_item_that_breaks_the_encoder_stands_alone(catalog, worker, monkeypatch):

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
@@ -18,11 +19,16 @@ from .common import bare, check_reading, quiet, whole
 
 __all__ = ["NatsLink"]
 
+_T = TypeVar("_T")
+
 _PENDING: Final = 65_536
 """Messages that all workers of a group may have unacknowledged; 1,000, the default, would stop them between flushes."""
 
 _FILL_S: Final = 0.25
 """How long a pull waits for a full batch."""
+
+_MESSAGE_ID: Final = "Nats-Msg-Id"
+"""By this header a stream knows what it was sent already, within its window of duplicates, 2 minutes by default."""
 
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -97,9 +103,20 @@ class NatsLink:
     async def publish(self, stream: str, bodies: Sequence[bytes]) -> None:
         """Write messages to a subject; the server has stored them when this returns."""
         async with _translated():
-            for start in range(0, len(bodies), self._batch):
-                page = bodies[start : start + self._batch]
+            for page in self._paged(bodies):
                 await asyncio.gather(*(self._stream.publish(stream, body) for body in page))
+
+    async def give_up(self, stream: str, letters: Sequence[tuple[Message, bytes]]) -> None:
+        """Write letters, each once: the server drops one that it has had from the same message within two minutes."""
+        async with _translated():
+            for page in self._paged(letters):
+                await asyncio.gather(
+                    *(
+                        self._stream.publish(stream, letter, headers={_MESSAGE_ID: _letter_id(message)})
+                        for message, letter in page
+                    )
+                )
+        await self.ack([message for message, _ in letters])
 
     async def ack(self, messages: Sequence[Message]) -> None:
         """Acknowledge, and wait until the server has heard."""
@@ -133,6 +150,9 @@ class NatsLink:
                 ]
             )
 
+    def _paged(self, whole: Sequence[_T]) -> Iterator[Sequence[_T]]:
+        return (whole[start : start + self._batch] for start in range(0, len(whole), self._batch))
+
     async def _ensure(self, subject: str) -> None:
         try:
             await self._stream.find_stream_name_by_subject(subject)
@@ -141,6 +161,11 @@ class NatsLink:
 
     async def _flush(self) -> None:
         await self._broker.config.connection_state.connection.flush(timeout=10)
+
+
+def _letter_id(message: Message) -> str:
+    """The same for each delivery of a message; also of its content, for a stream that is made anew counts from 1."""
+    return hashlib.sha256(message.name.encode() + b"\0" + message.body).hexdigest()
 
 
 @contextlib.asynccontextmanager

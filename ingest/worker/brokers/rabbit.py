@@ -77,6 +77,11 @@ class RabbitLink:
                 page = bodies[start : start + self._batch]
                 await asyncio.gather(*(self._broker.publish(body, stream, persist=True, timeout=15) for body in page))
 
+    async def give_up(self, stream: str, letters: Sequence[tuple[Message, bytes]]) -> None:
+        """Write letters, then acknowledge: whoever ends in between writes them again."""
+        await self.publish(stream, [letter for _, letter in letters])
+        await self.ack([message for message, _ in letters])
+
     async def ack(self, messages: Sequence[Message]) -> None:
         """Acknowledge; a message whose connection has ended since is delivered again, and is known then."""
         async with _translated():

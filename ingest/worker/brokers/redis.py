@@ -18,6 +18,13 @@ from .common import bare, check_reading, quiet, whole
 __all__ = ["RedisLink"]
 
 _FIELD: Final = "data"
+_GIVE_UP: Final = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 1 then
+    redis.call('XADD', KEYS[2], '*', ARGV[3], ARGV[4])
+end
+"""
+"""Redis runs a script as one step, also in its log: of two workers that have an entry, one writes its letter."""
+
 _FASTSTREAM: Final = b"__data__"
 
 
@@ -87,6 +94,13 @@ class RedisLink:
         async with _translated(), self._redis.pipeline(transaction=False) as pipe:
             for body in bodies:
                 pipe.xadd(stream, {_FIELD: body})
+            await pipe.execute()
+
+    async def give_up(self, stream: str, letters: Sequence[tuple[Message, bytes]]) -> None:
+        """Acknowledge entries, and write the letters of those that nobody had acknowledged; each in one step."""
+        async with _translated(), self._redis.pipeline(transaction=False) as pipe:
+            for message, letter in letters:
+                pipe.eval(_GIVE_UP, 2, self._stream, stream, self._group, message.handle, _FIELD, letter)
             await pipe.execute()
 
     async def ack(self, messages: Sequence[Message]) -> None:

@@ -11,10 +11,13 @@ import pytest
 from greenlet import getcurrent, greenlet
 
 from nearclass.errors import BrokerError
-from nearclass.ingest.worker.applying import Applier, Failure
+from nearclass.ingest.worker.applying import Applier, Site
+from nearclass.ingest.worker.backfill import Backfill
 from nearclass.ingest.worker.events import Event, EventKind
+from nearclass.ingest.worker.limits import Limits, Streams
 from nearclass.ingest.worker.link import Message
-from nearclass.ingest.worker.run import Limits, Streams, WorkerRun
+from nearclass.ingest.worker.outcomes import Failure
+from nearclass.ingest.worker.run import WorkerRun
 from nearclass.store.source_versions import Claims, Versions
 
 
@@ -139,13 +142,10 @@ class MemoryClaims(Claims):
                 found.setdefault(claim.target, []).append(claim)
         return found
 
-    def older(self, than_ms):
+    def older(self, than_ms, *, limit=None, after=""):
         self.step("claims")
-        found = {}
-        for claim in self.rows.values():
-            if claim.at_ms < than_ms:
-                found.setdefault(claim.target, []).append(claim)
-        return found
+        found = [claim for key, claim in sorted(self.rows.items()) if claim.at_ms < than_ms and key > after]
+        return found[:limit]
 
     def withdraw(self, claims):
         self.step("claims", writes=True)
@@ -225,7 +225,7 @@ class World:
     def worker(self, *, revision=1):
         self.numbers += 1
         target = MemoryTarget(self.rows, self.step, revision=revision)
-        return Applier(target, self.versions, self.claims, worker=f"w{self.numbers}", now_ms=lambda: self.now_ms)
+        return Applier(Site(target, self.versions, self.claims, f"w{self.numbers}", now_ms=lambda: self.now_ms))
 
     @property
     def titles(self):
@@ -240,7 +240,7 @@ class MemoryLink:
         self.page = page
         self.streams = {}
         self.acked = []
-        self.kept = 0
+        self.kept = []
         self.handed = 0
         self.away = 0
         self.calls = []
@@ -259,13 +259,17 @@ class MemoryLink:
         self.calls.append(("publish", stream))
         self.streams.setdefault(stream, []).extend(json.loads(body) for body in bodies)
 
+    async def give_up(self, stream, letters):
+        await self.publish(stream, [letter for _, letter in letters])
+        await self.ack([message for message, _ in letters])
+
     async def ack(self, messages):
         self.fail()
         self.calls.append(("ack", len(messages)))
         self.acked += [message.name for message in messages]
 
-    async def keep(self, _messages):
-        self.kept += 1
+    async def keep(self, messages):
+        self.kept.append({message.name for message in messages})
 
     async def stop(self):
         self.feeding.cancel()
@@ -287,7 +291,7 @@ def work(link, applier, *, until, seconds=20.0, **limits):
     values = {"batch": 4, "flush_s": 0.02, "retry_s": 0.01, **limits}
 
     async def all_of_it():
-        run = WorkerRun(link, applier, streams, worker="w", limits=Limits(**values))
+        run = WorkerRun(link, applier, streams, limits=Limits(**values))
         working = asyncio.ensure_future(run.run())
         async with asyncio.timeout(seconds):
             while not until(run) and not working.done():  # noqa: ASYNC110 - any condition will do
@@ -305,6 +309,7 @@ def tools():
         World=World,
         Schedule=Schedule,
         Orders=Orders,
+        Backfill=Backfill,
         Link=MemoryLink,
         upsert=upsert,
         delete=delete,

@@ -86,23 +86,45 @@ def test_what_a_dead_worker_claimed_is_gone_over_after_its_time(world, tools):
     dead, alive = world.worker(), world.worker()
     dead.apply([tools.upsert("a", 2)])
     world.rows["a"] = ("something older", 1)
-    assert alive.sweep() == 0
+    assert alive.sweep(10) == 0
     world.now_ms += LEASE_MS + 1
-    assert alive.sweep() == 1
+    assert alive.sweep(10) == 1
     alive.commit()
     assert world.titles == {"a": "a v2"}
     assert world.claims.rows == {}
+
+
+def test_what_many_dead_workers_left_is_gone_over_a_part_at_a_time(world, tools):
+    for number in range(5):  # each held a newer version of the same items than the one before
+        world.worker().apply([tools.upsert(f"i{place}", number) for place in range(4)])
+    world.rows.clear()
+    world.now_ms += LEASE_MS + 1
+    alive, parts = world.worker(), []
+    while not parts or parts[-1]:
+        parts.append(alive.sweep(6))
+        alive.commit()
+    assert max(parts) == 6
+    assert world.titles == {f"i{place}": f"i{place} v4" for place in range(4)}
+    assert world.claims.rows == {}
+
+
+def test_claims_that_stay_do_not_keep_the_next_from_their_turn(world, tools):
+    world.worker().apply([tools.upsert(f"i{place}", 1) for place in range(6)])
+    world.now_ms += LEASE_MS + 1
+    alive = world.worker()
+    assert [alive.sweep(4), alive.sweep(4)] == [4, 2]  # nothing is committed in between, and so none withdrawn
 
 
 def test_backfill_goes_by_pages_and_says_what_changed(world, tools):
     old, new = world.worker(revision=1), world.worker(revision=2)
     old.apply([tools.upsert(name, 7) for name in "abc"])
     old.commit()
-    said = [row for _ in range(3) for row in new.backfill(2)]
+    backfill = tools.Backfill(new)
+    said = [row for _ in range(3) for row in backfill.some(2)]
     new.commit()
     assert [(row["id"], row["version"]) for row in said] == [("a", 7), ("b", 7), ("c", 7)]
     assert {revision for _, revision in world.rows.values()} == {2}
-    assert new.backfill(2) == []
+    assert backfill.some(2) == []
     assert world.claims.rows == {}
 
 
@@ -147,7 +169,7 @@ def settle_between(tools, pair, orders):
     def one(make):
         worker = world.worker(revision=2)
         if make is None:
-            worker.backfill(10)
+            tools.Backfill(worker).some(10)
         else:
             worker.apply([make(tools)])
         worker.commit()
@@ -208,13 +230,13 @@ def one_world(tools, seed, *, deaths, workers=3):
         def work(share, done=done, anew=round_number % 2):
             worker = world.worker(revision=1 + anew)
             if anew:
-                worker.backfill(10)
+                tools.Backfill(worker).some(10)
             for start in range(0, len(share), 2):
                 batch = share[start : start + 2]
                 worker.apply(batch)
                 worker.commit()
                 done.extend(batch)
-            world.worker(revision=2).backfill(10)
+            tools.Backfill(world.worker(revision=2)).some(10)
 
         schedule.run(*(lambda share=share: work(share) for share in shares))
         left = [event for event in todo if not any(event is one for one in done)]
@@ -229,7 +251,7 @@ def one_world(tools, seed, *, deaths, workers=3):
     def last():
         world.now_ms += LEASE_MS + 1
         worker = world.worker(revision=2)
-        worker.sweep()
+        worker.sweep(1000)
         worker.commit()
 
     schedule.run(last)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from nearclass.errors import NearclassError, StoreError, StoreUnavailableError, StoreWriteError
+from nearclass.ingest.worker.applying import LEASE_MS
 from nearclass.ingest.worker.letters import original
 
 
@@ -24,7 +25,7 @@ def test_everything_is_stored_answered_and_acknowledged(world, tools):
     assert len(world.titles) == len(link.streams["out"]) == 20
     assert sorted(link.acked) == sorted(f"m{number}" for number in range(20))
     assert (status.received, status.acknowledged, status.in_hand, status.published) == (20, 20, 0, 20)
-    assert link.kept > 0
+    assert link.kept
 
 
 def test_nothing_is_acknowledged_before_it_is_durable_and_its_answer_is_written(world, tools, monkeypatch):
@@ -123,8 +124,42 @@ def test_where_work_is_slow_reading_stops(world, tools, monkeypatch):
 
     with pytest.raises(StoreUnavailableError):
         tools.work(link, world.worker(), until=full, batch=16)
-    assert max(most) <= 16 + 2 * 16 + 10
+    assert max(most) <= 16 + (2 * 16 - 1 + 10) + 10  # at work, in the queue, waiting for room
     assert link.acked == []
+
+
+def test_what_waits_for_room_is_kept_from_other_workers_too(world, tools, monkeypatch):
+    link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1)) for number in range(200)), page=10)
+
+    def away(_targets):
+        raise StoreUnavailableError("nobody listens")
+
+    monkeypatch.setattr(world.versions, "known", away)
+    seen = []
+
+    def full(_run):
+        seen.append((link.handed, link.kept[-1] if link.kept else set()))
+        return len(link.kept) > 5
+
+    with pytest.raises(StoreUnavailableError):
+        tools.work(link, world.worker(), until=full, batch=16, reclaim_s=0.04)
+    handed, kept = seen[-1]
+    assert kept == {f"m{number}" for number in range(handed + 10)}  # the last page waits
+
+
+def test_what_dead_workers_left_is_gone_over_by_batches(world, tools):
+    dead = world.worker()
+    dead.apply([tools.upsert(f"i{number}", 1) for number in range(30)])
+    world.rows.clear()
+    world.now_ms += LEASE_MS + 1
+    asked = []
+    older = world.claims.older
+    world.claims.older = lambda than_ms, *, limit, after: (
+        asked.append(limit) or older(than_ms, limit=limit, after=after)
+    )
+    tools.work(tools.Link(), world.worker(), until=lambda _run: not world.claims.rows, seconds=60)
+    assert len(world.titles) == 30
+    assert asked[:8] == [4] * 8
 
 
 def test_what_was_read_and_not_begun_when_it_is_told_to_stop_stays_for_others(world, tools):
