@@ -58,6 +58,7 @@ class WorkerRun:
         self._stop = asyncio.Event()
         self._lost: NearclassError | None = None
         self._committed_at = self._swept_at = float("-inf")
+        self._sweeping = False
         self._inbox = Inbox(self.status, self._limits, self._stop)
         self._patience = Patience(self.status, self._stop)
 
@@ -102,11 +103,13 @@ class WorkerRun:
             await self._commit()
         if not self._stop.is_set():
             await self._answer_anew()
-        if not batch and time.monotonic() - self._swept_at > _SWEEP_S:
+        if not batch and (self._sweeping or time.monotonic() - self._swept_at > _SWEEP_S):
             await self._sweep()
 
     def _wait_s(self) -> float:
         """Seconds until a commit is due, at most one: other things are looked after then."""
+        if self._sweeping:
+            return 0.0
         if not self._written:
             return 1.0
         return min(max(0.0, self._committed_at + self._limits.flush_s - time.monotonic()), 1.0)
@@ -176,8 +179,8 @@ class WorkerRun:
     async def _sweep(self) -> None:
         """A batch of what dead workers left; the next follows when nothing else is there to do."""
         limit = self._limits.batch
-        if await self._patience.store("apply", lambda: self._applier.sweep(limit)) < limit:
-            self._swept_at = time.monotonic()
+        self._sweeping = await self._patience.store("apply", lambda: self._applier.sweep(limit)) == limit
+        self._swept_at = time.monotonic()
         await self._commit()
 
     async def _answer_anew(self) -> None:

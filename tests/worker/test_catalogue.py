@@ -162,7 +162,7 @@ def test_a_class_of_given_vectors_brings_its_vector(catalog, shop):
     with catalog.writing("given") as writer:
         put = partial(_put_classes, catalog, "given")
         target = CatalogTarget(writer, lambda: catalog.items("given").stored, catalog.classes, put)
-        worker = Applier(target, Versions(catalog.store, "default"), NoClaims(), worker="w", space="given")
+        worker = Applier(Site(target, Versions(catalog.store, "default"), NoClaims(), "w", "given"))
         opposite = [-one for one in corner]
         events = [
             upsert_class("others", 1, name="Others", vector=opposite),
