@@ -8,12 +8,14 @@ but by SetFit and where ``--tune`` names a set and a number of labels.
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from common import Options, Table, main
 from labelled import peers, sets, tuned
 from labelled.draws import POOL, Draw, few_of_each, in_all
-from labelled.figures import Sheet
+from labelled.figures import Draws, Sheet
 from labelled.sets import Floats, LabelledSet, Rows
 
 LONG_TAILED = ("products_bigbasket", "products_mwpd_gpc", "products_instacart", "products_fashion_myntra")
@@ -80,13 +82,14 @@ def unlabelled(found: list[LabelledSet], options: Options) -> Table:
 
 def few_labels(found: list[LabelledSet], options: Options) -> Table:
     """Some labels a class, and the rest of the items without."""
-    sheet = Sheet()
+    sheet, draws = Sheet(), Draws(options.more.draws)
     chosen = [one for one in found if one.name in INTENTS][: 1 if options.quick else None]
     for one in chosen:
         for k in (5,) if options.quick else LABELS_A_CLASS:
             for seed in range(_seeds(options)):
                 draw = few_of_each(one, k, seed)
-                _compare(sheet, draw, f"{k} a class", options, seed)
+                judged = partial(_compare, draw=draw, amount=f"{k} a class", options=options, seed=seed)
+                draws.judge(f"{one.name} {k} a class, {seed}", sheet, judged)
                 if seed == 0 and f"{one.name}:{k}" in options.more.setfit:
                     _ask_setfit(sheet, draw, f"{k} a class", options)
                 if seed == 0:
@@ -102,13 +105,14 @@ def few_labels(found: list[LabelledSet], options: Options) -> Table:
 
 def many_labels(found: list[LabelledSet], options: Options) -> Table:
     """Four thousand labels in all, which leave rare classes without any."""
-    sheet = Sheet()
+    sheet, draws = Sheet(), Draws(options.more.draws)
     chosen = [one for one in found if one.name in LONG_TAILED[:3]][: 1 if options.quick else None]
     amount = LABELS // 20 if options.quick else LABELS
     for one in chosen:
         for seed in range(_seeds(options)):
             draw = in_all(one, amount, seed)
-            _compare(sheet, draw, "", options, seed, both=True)
+            judged = partial(_compare, draw=draw, amount="", options=options, seed=seed, both=True)
+            draws.judge(f"{one.name} {amount}, {seed}", sheet, judged)
             if seed == 0:
                 _tune(sheet, draw, "", amount, options, both=True)
     notes = [
@@ -276,6 +280,7 @@ def _progress(line: str) -> None:
 def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"draws of labels (default {SEEDS})")
     parser.add_argument("--only", nargs="+", choices=SETTINGS, metavar="SETTING", help=", ".join(SETTINGS))
+    parser.add_argument("--draws", type=Path, metavar="FILE", help="keep what was judged there, and go on after it")
     parser.add_argument("--no-peers", action="store_true", help="only what needs no environment of its own")
     parser.add_argument("--setfit", nargs="+", default=[SETFIT_ON], metavar="SET:K", help=f"default {SETFIT_ON}")
     parser.add_argument("--tune", nargs="*", default=[TUNE_ON], metavar="SET:LABELS", help=f"default {TUNE_ON}")

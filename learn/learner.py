@@ -1,16 +1,18 @@
 """From items, texts and labels to the one vector, bias and sparse weights of each class: what is learnt, and chosen."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import Material
+from .arrays import evenly
 from .combine import Mixture, Parts, combined, parts_of
 from .lesson import Gain, Learnt, Lesson
 from .metrics import wilson_interval
+from .train import Head
 
 __all__ = ["Gain", "Learnt", "Lesson", "chosen", "fits", "held_out", "learn"]
 
@@ -39,6 +41,8 @@ labels, which leave half of the classes of a grocery shop without any, it has 17
 _LEAST_LABEL_WEIGHT: Final = 0.45
 """Where nothing can be held out. A label counts 0.47 to 0.67 of the texts of its class on catalogues and requests that
 it helps by 3 to 15 points, and 0.35 to 0.44 on a shop of well described classes with odd items, where it costs one."""
+_TRIED_ITEMS: Final = 12_000
+"""Items that what is chosen on held-out labels is learnt from, besides those with labels: as many as a student sees."""
 _HELD_OUT: Final = 4
 """Every fourth label of a class is held out to choose and to measure."""
 _FEWEST_HELD_OUT: Final = 20
@@ -58,32 +62,71 @@ def learn(lesson: Lesson) -> Learnt:
     Labels can also mislead, where items of a class have little in common and its texts are good. So what labels add is
     measured on labels that are held out: they are used if that is better than not using them, and how the parts are put
     together is chosen there too. Where too few can be held out, labels are used if an item says something of its class
-    beside the texts. What is chosen is learnt anew from all labels.
+    beside the texts. What is chosen is learnt anew from all items and labels.
     """
     material = lesson.material
     if (material.labels < 0).all():
         return _of_few(lesson, parts_of(lesson))
-    untold = replace(lesson, material=replace(material, labels=np.full(len(material.labels), -1)))
-    held = held_out(material.labels)
+    tried = _sample(lesson)
+    held = held_out(tried.material.labels)
     if not len(held):
         parts = parts_of(lesson)
         told = parts.adapted.label_weight >= _LEAST_LABEL_WEIGHT
-        return _of_few(lesson, parts) if told else learn(untold)
+        return _of_few(lesson, parts) if told else learn(_untold(lesson))
+    trial = _trial(tried, held)
+    if trial.mixture is None:
+        return replace(learn(_untold(lesson)), gain=trial.gain)
+    return replace(combined(lesson, parts_of(lesson, trial.student), trial.mixture), gain=trial.gain)
+
+
+class _Trial(NamedTuple):
+    """What labels that were held out say: how to put the parts together, or None to leave labels aside; its first student."""
+
+    student: Head | None
+    mixture: Mixture | None
+    gain: Gain
+
+
+def _trial(lesson: Lesson, held: NDArray[np.int64]) -> _Trial:
+    """Learn without some labels and without any, and judge both by those labels."""
+    material = lesson.material
     labels = material.labels.copy()
     labels[held] = -1
-    rest = replace(lesson, material=replace(material, labels=labels))
-    parts = parts_of(rest)
+    rest, untold = replace(lesson, material=replace(material, labels=labels)), _untold(lesson)
+    untold_parts = parts_of(untold)
+    parts = parts_of(rest, untold_parts.student)
     mixtures = [mixture for mixture in _MIXTURES if parts.second is not None or not mixture.second]
     if not _mostly_told(material):
         mixtures.sort(key=lambda mixture: mixture.second)
     right = [_right(combined(rest, parts, mixture), rest, held, material.labels) for mixture in mixtures]
     best = chosen(right)
-    without = _of_few(untold, parts_of(untold))
-    right_without = _right(without, untold, held, material.labels)
+    without = _right(_of_few(untold, untold_parts), untold, held, material.labels)
     before = _accuracy_of_texts(lesson, held)
-    if right_without.sum() >= right[best].sum():
-        return replace(without, gain=_gain(right_without, before))
-    return replace(combined(lesson, parts_of(lesson, parts.student), mixtures[best]), gain=_gain(right[best], before))
+    if without.sum() >= right[best].sum():
+        return _Trial(parts.student, None, _gain(without, before))
+    return _Trial(parts.student, mixtures[best], _gain(right[best], before))
+
+
+def _untold(lesson: Lesson) -> Lesson:
+    """The lesson without its labels."""
+    return replace(lesson, material=replace(lesson.material, labels=np.full(len(lesson.material.labels), -1)))
+
+
+def _sample(lesson: Lesson) -> Lesson:
+    """Every labelled item, and of the others as many as are enough to choose by."""
+    material = lesson.material
+    rows = np.unique(np.concatenate([evenly(len(material.labels), _TRIED_ITEMS), np.flatnonzero(material.labels >= 0)]))
+    if len(rows) == len(material.labels):
+        return lesson
+    shared, features = material.lexical, lesson.features
+    some = replace(
+        material,
+        items=material.items[rows],
+        lexical=None if shared is None else shared[rows],
+        fits=material.fits[rows],
+        labels=material.labels[rows],
+    )
+    return replace(lesson, material=some, features=None if features is None else features[rows])
 
 
 def _of_few(lesson: Lesson, parts: Parts) -> Learnt:

@@ -1,7 +1,9 @@
 """Figures gathered by method and set, and their table."""
 
+import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from common import Cell, Table
@@ -31,6 +33,15 @@ class Sheet:
         self._values.setdefault((method, amount, "accuracy"), {})
         self._said.setdefault((method, amount, "accuracy"), {})[column] = why
 
+    def figures(self) -> list[tuple[str, str, str, str, float]]:
+        """Every value as it was added."""
+        return [
+            (*key, column, value)
+            for key, columns in self._values.items()
+            for column, values in columns.items()
+            for value in values
+        ]
+
     def table(self, title: str, columns: Sequence[Named], notes: Sequence[str]) -> Table:
         """A row for each method and figure, amount by amount, a column for each set."""
         names = [one.name for one in columns]
@@ -52,3 +63,26 @@ class Sheet:
         digits = 3 if key[2].endswith("AUROC") else 1
         spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
         return f"{statistics.fmean(values):.{digits}f}{spread}"
+
+
+class Draws:
+    """Draws that were judged, a line of JSON each, so that a run of hours that is cut off goes on where it was."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+        self._done = {one["draw"]: one["figures"] for one in map(json.loads, lines)}
+
+    def judge(self, name: str, sheet: Sheet, judged: Callable[[Sheet], None]) -> None:
+        """Add the figures of a draw to a sheet, by judging it if it was not yet."""
+        if self._path is None:
+            judged(sheet)
+            return
+        if name not in self._done:
+            own = Sheet()
+            judged(own)
+            self._done[name] = own.figures()
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"draw": name, "figures": self._done[name]}) + "\n")
+        for figure in self._done[name]:
+            sheet.add(*figure)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from nearclass.learn import learner
 from nearclass.learn.adapt import CENTRING, Material, adapt
 from nearclass.learn.combine import Mixture, combined, parts_of
 from nearclass.learn.learner import Lesson, chosen, fits, learn
@@ -272,3 +273,33 @@ def test_the_second_student_stands_alone_only_where_most_classes_have_labels(tol
     lesson = lesson_of(material, truth, labels)
     expected = combined(lesson, parts_of(lesson), Mixture(second, 16.0))
     np.testing.assert_array_equal(learn(lesson).vectors, expected.vectors)
+
+
+def test_of_very_many_items_a_sample_says_what_to_choose_and_all_are_learnt_from(monkeypatch):
+    material, truth = world([60] * 12, offset=2.0)
+    labels = np.where(np.arange(len(truth)) % 6 == 0, truth, -1)
+    seen = []
+
+    def noted(lesson, *start):
+        seen.append((len(lesson.material.items), int((lesson.material.labels >= 0).sum())))
+        return parts_of(lesson, *start)
+
+    monkeypatch.setattr(learner, "parts_of", noted)
+    monkeypatch.setattr(learner, "_TRIED_ITEMS", 100)
+    lesson = lesson_of(material, truth, labels)
+    learnt = learn(lesson)
+    (without, none), (tried, some), (whole, every) = seen
+    assert (none, whole, every) == (0, 720, 120)
+    assert 120 <= without == tried < 220
+    assert 0 < some == 120 - learnt.gain.n
+    rows = np.flatnonzero(labels < 0)
+    assert (learnt.scores(lesson, rows).argmax(axis=1) == truth[rows]).mean() > learnt.gain.before
+
+
+def test_labels_that_say_nothing_are_left_aside():
+    material, truth = world([60] * 12, offset=0.5)
+    labels = np.where(np.arange(len(truth)) % 3 == 0, np.random.default_rng(0).integers(0, 12, len(truth)), -1)
+    lesson = lesson_of(material, truth, labels)
+    learnt, without = learn(lesson), learn(lesson_of(material, truth, material.labels))
+    assert learnt.gain.n >= 20
+    np.testing.assert_array_equal(learnt.vectors, without.vectors)
