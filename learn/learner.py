@@ -80,7 +80,7 @@ def learn(lesson: Lesson) -> Learnt:
 
 
 class _Trial(NamedTuple):
-    """What labels that were held out say: how to put the parts together, or None to leave labels aside; its first student."""
+    """How labels that were held out say to put the parts together, None for without labels; and the first student."""
 
     student: Head | None
     mixture: Mixture | None
