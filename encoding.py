@@ -4,34 +4,31 @@ At open these must agree. From then on an open catalogue goes by what it remembe
 it is open: whoever has read which space serves asks for the encoder of that space.
 """
 
-import threading
+from functools import partial
 
 from .encoders.base import Encoder
 from .encoders.fingerprint import describe
 from .encoders.presets import DEFAULT_TEXT_PRESET
 from .encoders.resolve import resolve
 from .encoders.text import TextEncoder
-from .errors import ModelNotFoundError
 from .schemas.spaces import Space
 from .settings import Settings
-from .store.spaces import Spaces, check_same
+from .space_encoders import SpaceEncoders
+from .store.spaces import Spaces
 
 __all__ = ["CatalogEncoder", "text_encoder"]
 
 
-class CatalogEncoder:
+class CatalogEncoder(SpaceEncoders[Encoder]):
     """Gives the encoders of a catalogue's texts, one for each space; may be used from several threads."""
 
     def __init__(
         self, settings: Settings, spaces: Spaces, given: Encoder | None = None, *, brief: bool = False
     ) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``TextEncoder``."""
-        self._settings = settings
-        self._brief = brief
+        make = partial(text_encoder, settings, brief=brief)
+        super().__init__(make, configured=settings.text_encoder, given=given)
         self._spaces = spaces
-        self._first = given
-        self._made: dict[str, Encoder] = {}
-        self._lock = threading.RLock()
 
     def check(self) -> None:
         """Refuse, at open, an encoder that did not make the stored vectors; the model itself is not loaded.
@@ -40,52 +37,13 @@ class CatalogEncoder:
             SpaceMismatchError: The stored vectors are of another space.
             ModelNotFoundError: The settings name a model that is not here.
         """
-        stored = self._spaces.text_space()
-        if stored is None:
-            return
-        try:
-            first = self._configured()
-            check_same(stored, (first or self.of(stored)).space)
-        except ModelNotFoundError:
-            if self._settings.text_encoder is not None:
-                raise
-            # Said again, in full, by the first command that needs the model.
+        self._check(self._spaces.text_space())
 
     def serving(self) -> tuple[Space, str]:
         """The space of texts that serves, and the mark of the switch that made it; that of an empty catalogue too."""
         texts = self._spaces.texts()
         stored = self._spaces.get(texts.serving) if texts.serving else None
         return (self._fresh().space if stored is None else stored), texts.mark
-
-    def of(self, space: Space) -> Encoder:
-        """The encoder that makes the vectors of a space of texts.
-
-        Raises:
-            ModelNotFoundError: It is not here.
-            SpaceMismatchError: What is here under its name makes other vectors.
-        """
-        with self._lock:
-            known = self._made.get(space.fingerprint)
-            if known is None:
-                first = self._configured()
-                mine = first is not None and first.space.fingerprint == space.fingerprint
-                known = first if first is not None and mine else self.named(space.encoder)
-                check_same(space, known.space)
-                self._made[space.fingerprint] = known
-            return known
-
-    def named(self, name: str) -> Encoder:
-        """The encoder of a preset, a model id or a folder.
-
-        Raises:
-            ModelNotFoundError: There is none.
-        """
-        return text_encoder(self._settings, name, brief=self._brief)
-
-    def know(self, encoder: Encoder) -> None:
-        """Use this one for its space."""
-        with self._lock:
-            self._made.setdefault(encoder.space.fingerprint, encoder)
 
     def current(self) -> Encoder:
         """The encoder, for whoever reads; an empty catalogue does not remember it."""
@@ -102,18 +60,11 @@ class CatalogEncoder:
             self._spaces.register(encoder.space)
             return encoder
 
-    def _configured(self) -> Encoder | None:
-        """The one given or named by the settings."""
-        with self._lock:
-            if self._first is None and self._settings.text_encoder is not None:
-                self._first = self.named(self._settings.text_encoder)
-            return self._first
-
     def _fresh(self) -> Encoder:
         """The one for an empty catalogue."""
         with self._lock:
             if self._first is None:
-                self._first = self._configured() or self.named(DEFAULT_TEXT_PRESET)
+                self._first = self._wanted() or self.named(DEFAULT_TEXT_PRESET)
             return self._first
 
 

@@ -4,17 +4,17 @@ At open these must agree. From then on an open catalogue goes by what it remembe
 it is open, as with ``encoding``.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ModelNotFoundError, UsageError
-from .schemas.spaces import Space
+from .errors import UsageError
 from .settings import Settings
+from .space_encoders import SpaceEncoders
 from .store.picture_folders import PictureFolders
-from .store.spaces import Spaces, check_same
+from .store.spaces import Spaces
 
 if TYPE_CHECKING:  # decoders and connections that a catalogue of texts has no use for
     from PIL.Image import Image
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # decoders and connections that a catalogue of texts has no u
 __all__ = ["CatalogImages", "image_encoder", "picture_loader"]
 
 
-class CatalogImages:
+class CatalogImages(SpaceEncoders["ImageEncoder"]):
     """Gives the encoders of a catalogue's pictures, one for each space; may be used from several threads.
 
     Attributes:
@@ -38,14 +38,12 @@ class CatalogImages:
         self, settings: Settings, spaces: Spaces, folders: PictureFolders, given: "ImageEncoder | None" = None
     ) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given."""
+        super().__init__(partial(image_encoder, settings), configured=settings.image_encoder, given=given)
         self.settle: Callable[[], object] = lambda: None
         self.folders = folders
         self._settings = settings
         self._spaces = spaces
-        self._first = given
-        self._made: dict[str, ImageEncoder] = {}
         self._more: tuple[Path, ...] = ()
-        self._lock = threading.RLock()
 
     def check(self) -> None:
         """Refuse, at open, an encoder that did not make the stored vectors; the model itself is not loaded.
@@ -54,15 +52,7 @@ class CatalogImages:
             SpaceMismatchError: The stored vectors of pictures are of another space.
             ModelNotFoundError: The settings name a model that is not here.
         """
-        stored = self._spaces.image_space()
-        if stored is None:
-            return
-        try:
-            check_same(stored, (self._configured() or self.of(stored)).space)
-        except ModelNotFoundError:
-            if self._settings.image_encoder is not None:
-                raise
-            # Said again, in full, by the first command that needs the model.
+        self._check(self._spaces.image_space())
 
     def current(self) -> "ImageEncoder | None":
         """The encoder, for whoever reads; None where none is configured or remembered.
@@ -71,37 +61,7 @@ class CatalogImages:
             ModelNotFoundError: There is one, and its model is not here.
         """
         stored = self._spaces.image_space()
-        return self._configured() if stored is None else self.of(stored)
-
-    def of(self, space: Space) -> "ImageEncoder":
-        """The encoder that makes the vectors of a space of pictures.
-
-        Raises:
-            ModelNotFoundError: It is not here.
-            SpaceMismatchError: What is here under its name makes other vectors.
-        """
-        with self._lock:
-            known = self._made.get(space.fingerprint)
-            if known is None:
-                first = self._configured()
-                mine = first is not None and first.space.fingerprint == space.fingerprint
-                known = first if first is not None and mine else self.named(space.encoder)
-                check_same(space, known.space)
-                self._made[space.fingerprint] = known
-            return known
-
-    def named(self, name: str) -> "ImageEncoder":
-        """The encoder of a preset, a hub id or a folder.
-
-        Raises:
-            ModelNotFoundError: There is none.
-        """
-        return image_encoder(self._settings, name)
-
-    def know(self, encoder: "ImageEncoder") -> None:
-        """Use this one for its space."""
-        with self._lock:
-            self._made.setdefault(encoder.space.fingerprint, encoder)
+        return self._wanted() if stored is None else self.of(stored)
 
     def adopted(self) -> "ImageEncoder | None":
         """The encoder, which from now on is that of the catalogue, or None; its classes may have no vectors yet.
@@ -173,13 +133,6 @@ class CatalogImages:
         folder = next((one for one in folders if (one / reference).is_file()), folders[-1])
         with self.loader() as loader:
             return loader.decode(loader.read(PictureSource(reference, folder)))
-
-    def _configured(self) -> "ImageEncoder | None":
-        """The one given or named by the settings."""
-        with self._lock:
-            if self._first is None and self._settings.image_encoder is not None:
-                self._first = self.named(self._settings.image_encoder)
-            return self._first
 
 
 def image_encoder(settings: Settings, name: str) -> "ImageEncoder":

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from remembering import RememberingEncoder
+from stored import items_of
 from thorough import times
 
 from nearclass import Catalog, Item, Settings
@@ -43,13 +44,6 @@ def other(tiny_model):
 def stocked(catalog):
     catalog.ingest(ITEMS)
     return catalog
-
-
-def rows(catalog, space):
-    """Stored items of a space by id, in their fields that both spaces have."""
-    place = SpaceCollections.of(catalog.settings.catalog, space)
-    fields = tuple(place.specs[place.items].field_names)
-    return {row["item_id"]: row for row in catalog.store.query(place.items, fields=("vector", *fields))}
 
 
 def space_of(catalog):
@@ -113,7 +107,7 @@ def test_after_the_swap_everything_is_of_the_new_space(stocked, other, encoder):
     assert (status.step, status.serving, status.other) == ("swapped", other.space.name, encoder.space.name)
     assert space_of(stocked) == other.space.name
     assert stocked.encoder.space == other.space
-    found = rows(stocked, other.space)
+    found = items_of(stocked, other.space)
     vectors = other.encode([one.title for one in ITEMS], Role.ITEM).vectors
     again = {one.id: one for one in stocked.assign(ITEMS, explain=False)}
     for item, vector in zip(ITEMS, vectors, strict=True):
@@ -138,7 +132,7 @@ def test_classes_items_and_confirmations_of_between_are_caught_up(stocked, other
     stocked.items().delete(["spade"])
     stocked.items().confirm(["laptop"], "laptops")
     stocked.reembedding.swap()
-    found = rows(stocked, other.space)
+    found = items_of(stocked, other.space)
     assert set(found) == {one.id for one in ITEMS} - {"spade"} | {"new"}
     assert found["boot"]["title"] == "rubber boots, green"
     assert found["laptop"]["confirmed_class"] == "laptops"
@@ -160,7 +154,7 @@ def test_going_back_loses_nothing_that_came_after_the_swap(stocked, other, encod
     status = stocked.reembedding.rollback()
     assert (status.step, status.serving) == ("filled", encoder.space.name)
     assert space_of(stocked) == encoder.space.name
-    found = rows(stocked, encoder.space)
+    found = items_of(stocked, encoder.space)
     assert set(found) == {one.id for one in ITEMS} - {"spade"} | {"late"}
     assert found["boot"]["confirmed_class"] == "boots"
     assert stocked.assign("gloves for the garden")[0].class_id == "gloves"
@@ -284,7 +278,7 @@ def test_what_is_written_in_the_last_moment_of_a_swap_is_in_both_spaces(stocked,
 
     monkeypatch.setattr(SpaceFilling, "check", late)
     stocked.reembedding.swap()
-    found = rows(stocked, other.space)
+    found = items_of(stocked, other.space)
     assert set(found) == {one.id for one in ITEMS} - {"spade"} | {"late"}
     assert found["hose"]["title"] == "flat hose"
     assert found["boot"]["confirmed_class"] == "boots"
@@ -301,7 +295,7 @@ def test_an_ingest_that_goes_on_over_a_swap_loses_nothing(stocked, other):
         assert writer.write([Item(f"m{n}", title=f"kettle {n}") for n in range(start, start + 100)]).ok == 100
     writer.flush()
     assert writer.space == other.space.name
-    assert stocked.items().count() == len(rows(stocked, other.space)) == 409
+    assert stocked.items().count() == len(items_of(stocked, other.space)) == 409
 
 
 def test_labels_that_were_learnt_from_during_a_swap_are_not_acknowledged(stocked, other, monkeypatch):
@@ -353,7 +347,7 @@ def test_a_chunk_that_a_swap_falls_into_is_in_both_spaces(stocked, other, monkey
     assert stocked.ingest([Item("late", title="a late kettle")]).ok == 1
     assert stocked.items().get("late").decision
     vector = other.encode(["a late kettle"], Role.ITEM).vectors[0]
-    np.testing.assert_allclose(rows(stocked, other.space)["late"]["vector"], vector, atol=1e-5)
+    np.testing.assert_allclose(items_of(stocked, other.space)["late"]["vector"], vector, atol=1e-5)
 
 
 def check_swaps(catalog, other, swaps):

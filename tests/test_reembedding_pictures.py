@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from coloured import save, save_all
 from PIL import Image
+from stored import items_of
 
 from nearclass import Catalog, Item, Settings
 from nearclass.errors import SpaceMismatchError, UsageError
@@ -19,21 +21,11 @@ from nearclass.store.state import State
 
 from .test_reembedding_kill import CutError, counted
 
-COLOURS = {"red": (200, 30, 30), "green": (20, 180, 60), "blue": (30, 40, 210), "grey": (90, 90, 90)}
-
-
-def save(path, colour, width=40):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (width, 30), colour).save(path)
-    return path
-
 
 @pytest.fixture
 def photos(tmp_path):
     """A folder of photos that is not the working directory."""
-    for name, colour in COLOURS.items():
-        save(tmp_path / "photos" / f"{name}.png", colour)
-    return tmp_path / "photos"
+    return save_all(tmp_path / "photos")
 
 
 @pytest.fixture
@@ -69,15 +61,8 @@ def stocked(open_shop, shop, photos):
     return catalog
 
 
-def rows(catalog, space):
-    """Stored items of a space by id."""
-    place = SpaceCollections.of(catalog.settings.catalog, space)
-    fields = tuple(place.specs[place.items].field_names)
-    return {row["item_id"]: row for row in catalog.store.query(place.items, fields=("vector", *fields))}
-
-
 def text_rows(catalog):
-    return rows(catalog, catalog._spaces.text_space())
+    return items_of(catalog, catalog._spaces.text_space())
 
 
 def serving(catalog):
@@ -122,7 +107,7 @@ def test_after_the_swap_everything_is_of_the_new_space_and_texts_are_as_they_wer
         other_image_encoder.space.name,
         image_encoder.space.name,
     )
-    found = rows(stocked, other_image_encoder.space)
+    found = items_of(stocked, other_image_encoder.space)
     assert set(found) == {"both", "alone"}
     for item_id, name in (("both", "red"), ("alone", "green")):
         wanted = vector_of(other_image_encoder, photos / f"{name}.png")
@@ -166,7 +151,7 @@ def test_pictures_that_are_gone_stop_the_run_until_somebody_says_to_go_on_withou
 
 
 def test_what_was_left_out_is_there_again_after_going_back(stocked, other_image_encoder, image_encoder, photos):
-    old = {name: rows(stocked, image_encoder.space)[name]["vector"] for name in ("both", "alone")}
+    old = {name: items_of(stocked, image_encoder.space)[name]["vector"] for name in ("both", "alone")}
     (photos / "green.png").unlink()
     (photos / "red.png").unlink()
     stocked.reembedding.run(other_image_encoder, leave_out=True)
@@ -174,7 +159,7 @@ def test_what_was_left_out_is_there_again_after_going_back(stocked, other_image_
     stocked.ingest([Item("late", image=str(photos / "blue.png"))])
     status = stocked.reembedding.rollback()
     assert (status.step, status.serving) == ("filled", image_encoder.space.name)
-    found = rows(stocked, image_encoder.space)
+    found = items_of(stocked, image_encoder.space)
     assert set(found) == {"both", "alone", "late"}
     for name, vector in old.items():
         np.testing.assert_array_equal(found[name]["vector"], vector)
@@ -192,7 +177,7 @@ def test_an_item_that_was_removed_after_the_swap_is_not_there_again_after_going_
     stocked.reembedding.swap()
     assert stocked.items().delete(["both"]) == 1
     stocked.reembedding.rollback()
-    assert set(rows(stocked, image_encoder.space)) == {"alone"}
+    assert set(items_of(stocked, image_encoder.space)) == {"alone"}
 
 
 def test_a_picture_that_goes_between_run_and_swap_stops_the_swap(stocked, other_image_encoder, image_encoder, photos):
@@ -220,7 +205,7 @@ def test_of_several_files_of_one_name_the_one_with_the_stored_bytes_is_meant(sto
     decoy = save(photos.parent / "a" / "red.png", (0, 0, 0))
     stocked.ingest([Item("decoy", image="red.png", folder=str(decoy.parent))])
     stocked.reembedding.run(other_image_encoder)
-    found = rows(stocked, other_image_encoder.space)
+    found = items_of(stocked, other_image_encoder.space)
     for item_id, path in (("both", photos / "red.png"), ("decoy", decoy)):
         np.testing.assert_allclose(found[item_id]["vector"], vector_of(other_image_encoder, path), atol=1e-5)
     save(photos / "red.png", (7, 7, 7))  # neither file has the bytes of the item any more
@@ -231,7 +216,7 @@ def test_of_several_files_of_one_name_the_one_with_the_stored_bytes_is_meant(sto
 def test_a_picture_with_other_bytes_by_now_is_taken_as_it_is(stocked, other_image_encoder, photos):
     save(photos / "green.png", (250, 250, 0))
     assert stocked.reembedding.run(other_image_encoder).embedded == 3
-    found = rows(stocked, other_image_encoder.space)["alone"]
+    found = items_of(stocked, other_image_encoder.space)["alone"]
     wanted = vector_of(other_image_encoder, photos / "green.png")
     np.testing.assert_allclose(found["vector"], wanted, atol=1e-5)
     assert stocked.reembedding.swap().step == "swapped"
@@ -253,7 +238,7 @@ def test_what_is_written_in_the_last_moment_of_a_swap_is_in_both_spaces(
 
     monkeypatch.setattr(SpaceFilling, "check", late)
     stocked.reembedding.swap()
-    found = rows(stocked, other_image_encoder.space)
+    found = items_of(stocked, other_image_encoder.space)
     assert set(found) == {"both", "late"}
     assert found["both"]["confirmed_class"] == "kettles"
     assert found["late"]["decision"]
@@ -272,7 +257,7 @@ def test_an_ingest_that_goes_on_over_a_swap_loses_no_picture(stocked, other_imag
             picture = str(save(photos / f"m{start}.png", (start * 50, 9, 9)))
             assert writer.write([Item(f"m{start}", image=picture)]).ok == 1
         writer.flush()
-    found = rows(stocked, other_image_encoder.space)
+    found = items_of(stocked, other_image_encoder.space)
     assert set(found) == {"both", "alone", "m0", "m1", "m2", "m3"}
     for n in range(4):
         wanted = vector_of(other_image_encoder, photos / f"m{n}.png")
@@ -348,7 +333,7 @@ def opened(database, encoder, encoders):
 def held(catalog, photos):
     """The space of pictures that serves, answers from it, and what is stored in it and of texts."""
     space = catalog._spaces.image_space()
-    stored = [rows(catalog, space), text_rows(catalog)]
+    stored = [items_of(catalog, space), text_rows(catalog)]
     kept = [
         {one: (row["class_id"], row["decision"], round(row["score"], 3), row["confirmed_class"]) for one, row in some.items()}
         for some in stored

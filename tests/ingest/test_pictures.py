@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from coloured import COLOURS, save, save_all
 from PIL import Image
 from prepared import Prepared
+from stored import rows_of
 
 from nearclass import Catalog, ClassSpec, Item, Settings
 from nearclass.errors import ModelNotFoundError, PictureError, SpaceMismatchError, StoreError, TaxonomyError, UsageError
@@ -17,19 +19,10 @@ from nearclass.ingest.labelled import Labelled
 from nearclass.schemas.collections import items_spec
 from nearclass.store.spaces import SpaceCollections
 
-COLOURS = {"red": (200, 30, 30), "green": (20, 180, 60), "blue": (30, 40, 210), "grey": (90, 90, 90)}
-
-
-def save(path, colour, width=40):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (width, 30), colour).save(path)
-    return path
-
 
 @pytest.fixture
 def photos(tmp_path):
-    for name, colour in COLOURS.items():
-        save(tmp_path / f"{name}.png", colour)
+    save_all(tmp_path)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
     return tmp_path
 
@@ -62,12 +55,8 @@ def place(catalog):
     return SpaceCollections.of("default", catalog._spaces.image_space())
 
 
-def rows(catalog, collection, *fields):
-    return [row for page in catalog.store.scan(collection, fields=fields) for row in page]
-
-
 def evidence(catalog, class_id):
-    found = rows(catalog, place(catalog).evidence, "class_id", "kind", "text", "vector")
+    found = rows_of(catalog, place(catalog).evidence, "class_id", "kind", "text", "vector")
     return [row for row in found if (row["class_id"], row["kind"]) == (class_id, "picture")]
 
 
@@ -127,9 +116,9 @@ def test_pictures_of_a_class_are_evidence_beside_its_texts_and_move_its_vector(m
 
 def test_texts_have_the_same_vectors_and_digests_with_pictures_and_without(made):
     text = SpaceCollections.of("default", made._spaces.text_space())
-    before = {row["class_id"]: row["digest"] for row in rows(made, text.classes, "class_id", "digest")}
+    before = {row["class_id"]: row["digest"] for row in rows_of(made, text.classes, "class_id", "digest")}
     made.classes.edit("kettles", images=("blue.png", "green.png"))
-    assert {row["class_id"]: row["digest"] for row in rows(made, text.classes, "class_id", "digest")} == before
+    assert {row["class_id"]: row["digest"] for row in rows_of(made, text.classes, "class_id", "digest")} == before
 
 
 @pytest.mark.parametrize(("name", "code"), [("gone.png", "missing_picture"), ("broken.png", "damaged_picture")])
@@ -240,8 +229,8 @@ def test_an_item_has_a_row_in_the_space_of_each_thing_it_has_with_one_answer(mad
     ])  # fmt: skip
     assert (counts.ok, counts.embedded, counts.pictures) == (3, 2, 2)
     fields = tuple(set(items_spec(1).field_names) - {"content_hash"})
-    texts = {row["item_id"]: row for row in rows(made, made._live.of(None).place.items, *fields)}
-    pictures = {row["item_id"]: row for row in rows(made, place(made).items, *fields)}
+    texts = {row["item_id"]: row for row in rows_of(made, made._live.of(None).place.items, *fields)}
+    pictures = {row["item_id"]: row for row in rows_of(made, place(made).items, *fields)}
     assert (set(texts), set(pictures)) == ({"both", "words"}, {"both", "photo"})
     assert {**texts["both"], "key": ""} == {**pictures["both"], "key": ""}
     assert texts["both"]["image"] == "red.png"
@@ -264,12 +253,12 @@ def test_items_are_listed_once_and_changed_in_both_spaces(made, photos):
     assert [one.id for one in items.list(where=["decision!=nothing"], limit=2)] == ["both", "words"]
     items.confirm(["both", "photo"], "boots")
     assert {one.confirmed_class for one in items.list() if one.id != "words"} == {"boots"}
-    assert {row["confirmed_class"] for row in rows(made, place(made).items, "confirmed_class")} == {"boots"}
+    assert {row["confirmed_class"] for row in rows_of(made, place(made).items, "confirmed_class")} == {"boots"}
     items.unconfirm(["photo"])
     assert items.get("photo").confirmed_class is None
     assert items.delete(["both", "photo"]) == 2
     assert [one.id for one in items.list()] == ["words"]
-    assert rows(made, place(made).items, "item_id") == []
+    assert rows_of(made, place(made).items, "item_id") == []
 
 
 def test_a_picture_that_is_stored_is_neither_decoded_nor_encoded_again(made, photos, monkeypatch):
@@ -291,8 +280,8 @@ def test_an_item_that_loses_its_picture_or_its_text_loses_that_row_and_keeps_wha
     made.items().confirm(["1", "2"], "boots")
     counts = made.ingest([Item("1", title="steel kettle"), Item("2", image="blue.png")])
     assert (counts.ok, counts.embedded, counts.pictures) == (2, 0, 0)
-    texts = rows(made, made._live.of(None).place.items, "item_id", "confirmed_class")
-    pictures = rows(made, place(made).items, "item_id", "confirmed_class")
+    texts = rows_of(made, made._live.of(None).place.items, "item_id", "confirmed_class")
+    pictures = rows_of(made, place(made).items, "item_id", "confirmed_class")
     assert ([row["item_id"] for row in texts], [row["item_id"] for row in pictures]) == (["1"], ["2"])
     assert {row["confirmed_class"] for row in texts + pictures} == {"boots"}
 
@@ -320,9 +309,9 @@ def test_a_cut_between_the_two_spaces_is_mended_by_the_next_run(made, photos, mo
         patch.setattr(items_module.ItemRows, "upsert", cut)
         with pytest.raises(StoreError):
             made.ingest([item])
-    assert rows(made, place(made).items, "item_id") == []
+    assert rows_of(made, place(made).items, "item_id") == []
     assert made.ingest([item]).ok == 1
-    assert len(rows(made, place(made).items, "item_id")) == 1
+    assert len(rows_of(made, place(made).items, "item_id")) == 1
     assert made.ingest([item]).unchanged == 1
 
 
@@ -472,7 +461,7 @@ def test_an_ingest_of_pictures_that_is_killed_and_run_again_ends_like_one_that_w
             settings=Settings(uri=str(database)), encoder=real_encoder, image_encoder=image_encoder
         ) as catalog:
             names = ("item_id", "image", "content_hash", "row_hash", "decision", "class_id", "vector")
-            every = sorted(rows(catalog, place(catalog).items, *names), key=lambda row: row["item_id"])
+            every = sorted(rows_of(catalog, place(catalog).items, *names), key=lambda row: row["item_id"])
             assert not catalog._state.every("checkpoint")
         found.append([{**row, "vector": np.round(row["vector"], 4).tolist()} for row in every])
     assert len(found[0]) == 600
