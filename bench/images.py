@@ -1,8 +1,8 @@
 """Pictures: from files to stored items, beside what decoder and encoder do alone, and beside open_clip by hand.
 
 The peer is what one would write by hand: ``model.encode_image`` over batches of ``preprocess(Image.open(file))``, in one
-thread. All ways take the same files, model and threads of torch in turns: first as many threads as there are cores, as by
-default, then one fewer, so that a core is left for the files. The model and the photos are not part of the repository;
+thread. All ways take the same files, model and number of threads in turns: first as many threads as there are cores, as
+by default, then one fewer, so that a core is left for the files. The model and the photos are not part of the repository;
 any encoder of pictures can be named in the place of the small one.
 """
 
@@ -40,13 +40,12 @@ WAYS = {
 def measure(options: Options) -> Iterator[Table]:
     """One table for each number of threads: for each set of photos each way, its rate and the most that can be."""
     model = options.more.model or f"local-dir:{options.data.parent / 'models' / 'tinyclip'}"
-    ways = _Ways(model)
     chosen = [name for name in SETS if (options.data / name).is_dir()]
     if not chosen:
         options.folder(SETS[0])
     cores = common.usable_cores()
     for threads in dict.fromkeys((cores, max(1, cores - 1))):
-        ways.use(threads)
+        ways = _Ways(model, threads)
         yield Table(
             f"Pictures with {Path(model).name}, the same files in turns, {threads} of {cores} cores for the encoder",
             (
@@ -67,7 +66,7 @@ def measure(options: Options) -> Iterator[Table]:
 class _Ways:
     """Ours and the peer, loaded."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int) -> None:
         from nearclass.encoders.image import ImageEncoder
         from nearclass.encoders.image_model import describe_image
         from nearclass.encoders.image_resolve import import_open_clip, resolve_image
@@ -77,7 +76,7 @@ class _Ways:
             described = describe_image(resolve_image(name, offline=True))
         except EncoderError as error:
             raise common.SkippedError(f"{error.message}; name an encoder of pictures with --model") from error
-        self.encoder = ImageEncoder(described)
+        self.encoder = ImageEncoder(described, threads=threads)
         device = self.encoder.running.split()[0]
         source = described.files
         folder = f"local-dir:{source.weights.parent}" if source.origin == "folder" else f"hf-hub:{source.model}"
@@ -86,14 +85,13 @@ class _Ways:
         self.device = device
         self.peer_runs = f"{device} float32"
         self.workers = max(2, common.usable_cores())
-        self.threads = common.usable_cores()
+        self.threads = threads
 
-    def use(self, threads: int) -> None:
-        """Compute with so many threads from now on, the peer too."""
+    def share_out(self) -> None:
+        """Let the peer share each step out over as many threads as we have lanes."""
         import torch
 
-        self.threads = threads
-        torch.set_num_threads(threads)
+        torch.set_num_threads(self.threads)
 
     def files_to_vectors(self, files: Sequence[Path]) -> Any:
         with self._loader() as loader:
@@ -168,7 +166,7 @@ def _rows(ways: _Ways, options: Options, name: str) -> list[list[common.Cell]]:
     difference = abs(ways.encoder.encode_pictures(pixels) - ways.peer_vectors(tensors)).max()
     with common.scratch() as scratch:
         shop = _Shop(ways, folder, scratch)
-        ways.use(ways.threads)  # opening may have set another number
+        ways.share_out()  # opening may have set another number
         tasks = {
             "files to stored items": partial(shop.take, files),
             "files to vectors": partial(ways.files_to_vectors, files),

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import Final, TypeVar
 
 import numpy as np
@@ -17,13 +18,17 @@ from . import precision
 from .base import Encoded
 from .image_loading import LoadedImageModel, Prepared, load_image_model, picture_steps
 from .image_model import ImageModel
+from .lanes import Lanes
+from .text import usable_cores
 
 __all__ = ["ImageEncoder", "Picture", "Prepared"]
 
 _log = logging.getLogger(__name__)
 
-_PICTURES_PER_BATCH: Final = {"cpu": 32}
-_GPU_PICTURES_PER_BATCH: Final = 256
+_PICTURES_AT_A_TIME: Final = {"cpu": 32}
+_GPU_PICTURES_AT_A_TIME: Final = 256
+_LEAST_PER_LANE: Final = 4
+"""All lanes together have the pictures of one batch, so that they need no more memory, but none has fewer than this."""
 
 Picture = Image.Image | Prepared
 _K = TypeVar("_K")
@@ -43,6 +48,7 @@ class ImageEncoder:
         self._lock = threading.Lock()
         self._steps_lock = threading.Lock()
         self._loaded: LoadedImageModel | None = None
+        self._lanes: Lanes | None = None
         self._steps: Callable[[Image.Image], Image.Image] | None = None
 
     @property
@@ -106,36 +112,56 @@ class ImageEncoder:
     def stream(self, pictures: Iterable[tuple[_K, Picture | None]]) -> Iterator[tuple[_K, NDArray[np.float32] | None]]:
         """Each key with the vector of its picture, shape (dim,), or with None where there is no picture; in order.
 
-        Pictures are taken a batch at a time. With ``PictureLoader.prepare_all`` before it, the next batches are read,
-        decoded and prepared in threads while the model computes.
+        Pictures are taken as the model gets to them, some batches ahead. With ``PictureLoader.prepare_all`` before it,
+        they are read, decoded and prepared in threads while the model computes. On a CPU each core has batches of its
+        own, see ``lanes``.
 
         Raises:
             EncoderError: As ``encode_pictures``.
         """
-        size: int | None = None
         rest = iter(pictures)
-        while batch := list(islice(rest, size or 1)):
-            size = size or self._run(lambda loaded: _PICTURES_PER_BATCH.get(loaded.device, _GPU_PICTURES_PER_BATCH), "")
-            yield from self._encoded(batch)
+        start = list(islice(rest, 1))
+        if not start:  # nobody the model would be loaded for
+            return
+        lanes, size = self._ready()
+        start += islice(rest, lanes.count - 1)
+        if len(start) < lanes.count:  # too few to share out: every core for each
+            yield from self._encoded(start, in_lane=False)
+            return
+        batches = _batches(chain(start, rest), lanes.count, size)
+        for found in lanes.each(partial(self._encoded, in_lane=lanes.count > 1), batches):
+            yield from found
 
-    def _encoded(self, batch: Sequence[tuple[_K, Picture | None]]) -> Iterator[tuple[_K, NDArray[np.float32] | None]]:
+    def _encoded(
+        self, batch: Sequence[tuple[_K, Picture | None]], *, in_lane: bool
+    ) -> list[tuple[_K, NDArray[np.float32] | None]]:
         ready = [one if isinstance(one, np.ndarray) else self.prepare(one) for _, one in batch if one is not None]
         vectors: Iterator[NDArray[np.float32]] = iter(())
         if ready:
-            found = self._run(lambda loaded: loaded.encode_pictures(np.stack(ready)), f"{len(ready)} pictures")
+            run = self._run_in_lane if in_lane else self._run
+            found = run(lambda loaded: loaded.encode_pictures(np.stack(ready)), f"{len(ready)} pictures")
             vectors = iter(_unit(found))
-        for key, picture in batch:
-            yield key, None if picture is None else next(vectors)
+        return [(key, None if picture is None else next(vectors)) for key, picture in batch]
 
     def _run(self, step: Callable[[LoadedImageModel], _T], what: str) -> _T:
+        """One step of the model, on every core and alone."""
+        with self._lock:
+            return _explained(step, self._load(), what)
+
+    def _run_in_lane(self, step: Callable[[LoadedImageModel], _T], what: str) -> _T:
+        """One step of the model, beside those of other lanes."""
         with self._lock:
             loaded = self._load()
-            try:
-                return step(loaded)
-            except (RuntimeError, IndexError) as error:
-                message = f"the model failed on {what}: {type(error).__name__}: {error}"
-                hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
-                raise EncoderError(message, hint=hint) from error
+        return _explained(step, loaded, what)
+
+    def _ready(self) -> tuple[Lanes, int]:
+        """The lanes that pictures go through, and how many pictures at a time through each; loads the model."""
+        with self._lock:
+            loaded = self._load()
+            if self._lanes is None:
+                self._lanes = Lanes((self._threads or usable_cores()) if loaded.device == "cpu" else 1)
+        at_a_time = _PICTURES_AT_A_TIME.get(loaded.device, _GPU_PICTURES_AT_A_TIME)
+        return self._lanes, max(_LEAST_PER_LANE, at_a_time // self._lanes.count)
 
     def _load(self) -> LoadedImageModel:
         if self._loaded is None:
@@ -144,6 +170,27 @@ class ImageEncoder:
             _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
             self._loaded = loaded
         return self._loaded
+
+
+def _batches(pieces: Iterable[_T], lanes: int, size: int) -> Iterator[list[_T]]:
+    """The pieces in batches of ``size`` and less, as many for each lane and of like sizes.
+
+    >>> list(_batches("abcdefg", 2, 2))
+    [['a', 'b'], ['c', 'd'], ['e', 'f'], ['g']]
+    """
+    rest = iter(pieces)
+    while taken := list(islice(rest, lanes * size)):
+        share = -(-len(taken) // lanes)
+        yield from (taken[at : at + share] for at in range(0, len(taken), share))
+
+
+def _explained(step: Callable[[LoadedImageModel], _T], loaded: LoadedImageModel, what: str) -> _T:
+    try:
+        return step(loaded)
+    except (RuntimeError, IndexError) as error:
+        message = f"the model failed on {what}: {type(error).__name__}: {error}"
+        hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
+        raise EncoderError(message, hint=hint) from error
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

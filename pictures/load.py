@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from PIL import Image
 
@@ -236,25 +236,46 @@ def _mapped(pool: ThreadPoolExecutor, step: Callable[[_A], _B], items: Iterable[
     At most ``ahead`` items are taken before their results are asked for, and none while files of more than ``_HELD``
     bytes wait for the step or come from it.
     """
-    waiting: deque[tuple[int, Future[_B]]] = deque()
+    waiting: deque[Future[_B]] = deque()
+    held = _Held()
     rest = iter(items)
 
+    def counted(one: _A) -> _B:
+        result = step(one)
+        held.change(_bytes_of(result) - _bytes_of(one))
+        return result
+
     def take() -> None:
-        while len(waiting) < ahead and sum(_held(*one) for one in waiting) < _HELD:
+        while len(waiting) < ahead and held.size < _HELD:
             one = next(rest, _END)
             if isinstance(one, _End):
                 return
-            waiting.append((_bytes_of(one), pool.submit(step, one)))
+            held.change(_bytes_of(one))
+            waiting.append(pool.submit(counted, one))
 
     try:
         take()
         while waiting:
-            result = waiting.popleft()[1].result()
+            result = waiting.popleft().result()
+            held.change(-_bytes_of(result))
             take()
             yield result
     finally:
-        for _, future in waiting:
+        for future in waiting:
             future.cancel()
+
+
+class _Held:
+    """Bytes of files that wait for a step, or for whoever takes its results."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._lock = threading.Lock()
+
+    def change(self, by: int) -> None:
+        if by:
+            with self._lock:
+                self.size += by
 
 
 class _End:
@@ -262,13 +283,6 @@ class _End:
 
 
 _END: Final = _End()
-
-
-def _held(given: int, future: "Future[Any]") -> int:
-    """Bytes of a file that a step holds, or gave to somebody who has not taken them yet."""
-    if not future.done() or future.cancelled():
-        return given
-    return 0 if future.exception() else _bytes_of(future.result())
 
 
 def _bytes_of(one: object) -> int:

@@ -109,6 +109,27 @@ def test_batches_come_in_order_and_change_nothing(encoder: ImageEncoder) -> None
     assert np.array_equal(encoder.encode_pictures(many), encoder.encode_pictures(many))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 41])
+def test_lanes_on_several_cores_give_the_vectors_of_one(count: int, tiny_clip: Made, encoder: ImageEncoder) -> None:
+    several = encoder_of(tiny_clip(), threads=3)
+    keyed = [(number, None if number == 5 else one) for number, one in enumerate(pictures(count))]
+    found, wanted = (list(one.stream(iter(keyed))) for one in (several, encoder))
+    assert [key for key, _ in found] == list(range(count))
+    for (_, vector), (_, plain) in zip(found, wanted, strict=True):
+        assert vector is plain is None or np.abs(vector - plain).max() < 1e-5
+
+
+def test_what_fails_in_a_lane_is_an_error_of_ours(tiny_clip: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self, _prepared):
+        message = "no memory left"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(image_loading.LoadedImageModel, "encode_pictures", fail)
+    several = encoder_of(tiny_clip(), threads=2)
+    with pytest.raises(EncoderError, match="no memory left"):
+        several.encode_pictures(pictures(9))
+
+
 def test_a_stream_keeps_keys_and_gives_none_where_there_is_no_picture(encoder: ImageEncoder) -> None:
     many = pictures(70)
     keyed = [(number, None if number in {0, 33, 34, 69} else one) for number, one in enumerate(many)]

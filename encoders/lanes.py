@@ -1,0 +1,67 @@
+"""Several batches at a time, each on a core of its own.
+
+A model that shares each of its steps out over the cores waits at the end of every step for the slowest of them, and
+small models have many small steps. Batches that each keep to one core wait for nobody (figures in docs/benchmarks.md).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+__all__ = ["Lanes"]
+
+_setting = threading.Lock()
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+
+class Lanes:
+    """Threads in each of which torch computes on one core; may be used from several threads.
+
+    Attributes:
+        count: How many there are. A single one is the thread of whoever asks, and computes as torch is set.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Make ``count`` of them; they begin with the first piece of work."""
+        self.count: Final = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane", initializer=_keep_to_one_core)
+
+    def each(self, step: Callable[[_A], _B], pieces: Iterable[_A]) -> Iterator[_B]:
+        """What the step makes of each piece, in their order.
+
+        For each lane one piece more is taken than is worked on, so that no lane waits for whoever makes the pieces.
+        """
+        if self.count == 1:
+            yield from map(step, pieces)
+            return
+        waiting: deque[Future[_B]] = deque()
+        try:
+            for piece in pieces:
+                waiting.append(self._pool.submit(step, piece))
+                if len(waiting) > 2 * self.count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _keep_to_one_core() -> None:
+    """Let torch compute on one core in this thread, and in all others as before.
+
+    ``torch.set_num_threads`` is for the calling thread, and for every other from the moment it first asks how many it
+    has. So this one asks first, and a passing thread sets the number of the others again.
+    """
+    import torch  # noqa: PLC0415 - slow to import
+
+    with _setting:
+        others = torch.get_num_threads()
+        torch.set_num_threads(1)
+        passing = threading.Thread(target=torch.set_num_threads, args=(others,))
+        passing.start()
+        passing.join()

@@ -1,0 +1,65 @@
+"""Lanes: several pieces at a time, each on one core, in their order."""
+
+import threading
+
+import pytest
+import torch
+
+from nearclass.encoders.lanes import Lanes
+
+
+def test_results_come_in_the_order_of_the_pieces_though_the_lanes_work_side_by_side():
+    side_by_side = threading.Barrier(2, timeout=10)
+
+    def step(number):
+        side_by_side.wait()
+        return number * number
+
+    assert list(Lanes(2).each(step, range(8))) == [number * number for number in range(8)]
+
+
+def test_a_lane_computes_on_one_core_and_every_other_thread_as_before():
+    wanted = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert list(Lanes(2).each(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
+        assert torch.get_num_threads() == 3
+        found = []
+        later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+        assert found == [3]
+    finally:
+        torch.set_num_threads(wanted)
+
+
+def test_a_single_lane_is_the_thread_of_whoever_asks():
+    here = threading.get_ident()
+    assert list(Lanes(1).each(lambda _: threading.get_ident(), range(3))) == [here] * 3
+
+
+def test_no_more_pieces_are_taken_than_keep_the_lanes_busy():
+    taken = []
+
+    def pieces():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = Lanes(2).each(lambda number: number, pieces())
+    assert next(results) == 0
+    assert len(taken) == 5
+
+
+def test_an_error_comes_out_at_its_place_and_ends_the_work():
+    def step(number):
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    lanes = Lanes(2)
+    results = lanes.each(step, range(100))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(results)
+    assert list(lanes.each(step, [7])) == [7]
