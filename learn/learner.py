@@ -38,9 +38,9 @@ _MOST_CLASSES: Final = 0.9
 """Share of the classes that have labels from which on the second student is likelier. It is taught by labels, and
 little is left for classes without; labels that are held out cannot show that, as they are of the others. With 1,000
 labels, which leave half of the classes of a grocery shop without any, it has 17 % of their items right, and not 21."""
-_LEAST_LABEL_WEIGHT: Final = 0.45
-"""Where nothing can be held out. A label counts 0.47 to 0.67 of the texts of its class on catalogues and requests that
-it helps by 3 to 15 points, and 0.35 to 0.44 on a shop of well described classes with odd items, where it costs one."""
+_LEAST_LABEL_WEIGHT: Final = 0.05
+"""Where nothing can be held out. With one label a class it counts 0.1 to 0.6 of the text of its class on the titles,
+requests and photos that it helps, and nothing on photos of groceries, where it costs a point."""
 _TRIED_ITEMS: Final = 12_000
 """Items that what is chosen on held-out labels is learnt from, besides those with labels: as many as a student sees."""
 _HELD_OUT: Final = 4

@@ -288,12 +288,12 @@ def test_what_is_written_in_the_last_moment_of_a_swap_is_in_both_spaces(stocked,
 
 def test_an_ingest_that_goes_on_over_a_swap_loses_nothing(stocked, other):
     stocked.reembedding.run(other)
-    writer = stocked._writer(None, None, lambda: None, streamed=False)
-    for start in range(0, 400, 100):
-        if start == 200:
-            stocked.reembedding.swap()
-        assert writer.write([Item(f"m{n}", title=f"kettle {n}") for n in range(start, start + 100)]).ok == 100
-    writer.flush()
+    with stocked.writing() as writer:
+        for start in range(0, 400, 100):
+            if start == 200:
+                stocked.reembedding.swap()
+            assert writer.write([Item(f"m{n}", title=f"kettle {n}") for n in range(start, start + 100)]).ok == 100
+        writer.flush()
     assert writer.space == other.space.name
     assert stocked.items().count() == len(items_of(stocked, other.space)) == 409
 

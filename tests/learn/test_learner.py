@@ -139,6 +139,36 @@ def test_the_head_scores_the_labelled_classes_and_uses_their_words(classes):
     assert (scores.argmax(axis=1) == truth).mean() > 0.95
 
 
+def one_each(truth):
+    """A label for one item of each class."""
+    labels = np.full(len(truth), -1, np.int64)
+    classes, rows = np.unique(truth, return_index=True)
+    labels[rows] = classes
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_label_a_class_counts_where_texts_miss_their_classes_and_not_where_they_say_all(seed):
+    poor, truth = world([20] * 48, seed=seed, offset=0.9, spread=0.1)
+    good, _ = world([20] * 48, seed=seed, offset=0.05, spread=0.25)
+    weights = [adapt(replace(one, labels=one_each(truth))).label_weight for one in (poor, good)]
+    assert weights[0] > 0.3
+    assert weights[1] < 0.1
+
+
+def test_one_label_a_class_is_left_aside_where_it_counts_nothing():
+    material, truth = world([20] * 48, offset=0.05, spread=0.25)
+    untold = lesson_of(material, truth, material.labels)
+    told = replace(untold, material=replace(material, labels=one_each(truth)))
+    assert learn(told).method == "adapted"
+    np.testing.assert_array_equal(learn(told).vectors, learn(untold).vectors)
+
+
+def test_labels_of_one_class_alone_say_nothing_of_how_classes_differ():
+    material, truth = world([30] * 4)
+    assert adapt(replace(material, labels=np.where(truth == 2, 2, -1))).label_weight == 0
+
+
 def test_one_labelled_class_is_no_head():
     material, truth = world([30] * 3)
     told = replace(material, labels=np.where(truth == 1, 1, -1))
