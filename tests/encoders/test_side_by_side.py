@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from nearclass.encoders.lanes import Lanes
+from nearclass.encoders.side_by_side import Lanes
 
 
 def test_results_come_in_the_order_of_the_pieces_though_the_lanes_work_side_by_side():
