@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .ngrams import counts
 from .resolve import EvidenceText
+from .speech import content_share
 
 if TYPE_CHECKING:  # scipy takes a third of a second to import
     from scipy.sparse import csr_matrix
@@ -40,7 +41,9 @@ _STRONGEST: Final = 32
 
 
 def features(texts: Sequence[str]) -> "csr_matrix":
-    """The n-grams of items: 1 + ln(count), each row of length 1; a text without letters gives a row of zeros.
+    """The n-grams of items: 1 + ln(count), each row scaled to the share of its words that are not speech, at most 1.
+
+    A text without letters gives a row of zeros.
 
     Args:
         texts: Canonical texts; of each the first ``ITEM_CHARS`` characters are read.
@@ -51,8 +54,10 @@ def features(texts: Sequence[str]) -> "csr_matrix":
     >>> features(["kettle", ""]).shape
     (2, 262144)
     """
-    found = _log_counts([text[:ITEM_CHARS] for text in texts])
-    return _scaled(found, 1.0 / np.maximum(_lengths(found), 1e-9))
+    read = [text[:ITEM_CHARS] for text in texts]
+    found = _log_counts(read)
+    shares = np.array([content_share(text) for text in read], np.float32)
+    return _scaled(found, shares / np.maximum(_lengths(found), 1e-9))
 
 
 def class_terms(texts_of_classes: Sequence[Sequence[EvidenceText]]) -> "csr_matrix":

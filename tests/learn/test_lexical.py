@@ -29,6 +29,23 @@ def test_an_item_has_features_of_length_one():
     np.testing.assert_allclose(np.linalg.norm(dense(found), axis=1), 1, rtol=1e-5)
 
 
+def test_an_item_that_is_half_speech_counts_half():
+    found = dense(features(["please descale my kettle"]))
+    np.testing.assert_allclose(np.linalg.norm(found), 0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["¿Cómo puedo devolver?", "Wie kann ich bestellen", "je voudrais payer", "hoe kunnen wij betalen"]
+)
+def test_speech_is_known_in_other_languages(text):
+    assert np.linalg.norm(dense(features([text]))) < 0.7
+
+
+def test_a_typographic_apostrophe_is_one():
+    first, second = (dense(features([text])) for text in ("i don't pay", "i don\u2019t pay"))
+    np.testing.assert_allclose(np.linalg.norm(first), np.linalg.norm(second), rtol=1e-5)
+
+
 @pytest.mark.parametrize("text", ["", " "])
 def test_a_text_without_letters_has_no_features(text):
     assert features([text]).nnz == 0
