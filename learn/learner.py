@@ -10,9 +10,11 @@ from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import Material
 from .arrays import evenly
 from .combine import Mixture, Parts, combined, parts_of
+from .guard import breaks_up, by_texts
 from .lesson import Gain, Learnt, Lesson
 from .metrics import wilson_interval
 from .train import Head
+from .wording import worded
 
 __all__ = ["Gain", "Learnt", "Lesson", "chosen", "fits", "held_out", "learn"]
 
@@ -130,7 +132,10 @@ def _sample(lesson: Lesson) -> Lesson:
 
 
 def _of_few(lesson: Lesson, parts: Parts) -> Learnt:
-    return combined(lesson, parts, Mixture(_mostly_told(lesson.material), _SHARE_OF_FEW))
+    made = combined(lesson, parts, Mixture(_mostly_told(lesson.material), _SHARE_OF_FEW))
+    if (lesson.material.labels >= 0).any():
+        return made
+    return by_texts(lesson.material, made) if breaks_up(lesson.material, parts.adapted) else worded(lesson, made)
 
 
 def _mostly_told(material: Material) -> bool:
