@@ -4,6 +4,7 @@ A model that shares each of its steps out over the cores waits at the end of eve
 small models have many small steps. Batches that each keep to one core wait for nobody (figures in docs/benchmarks.md).
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,8 @@ class Lanes:
     def __init__(self, count: int) -> None:
         """Make ``count`` of them; they begin with the first piece of work."""
         self.count: Final = count
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane", initializer=_keep_to_one_core)
+        self._lock = threading.Lock()
+        self._pool, self._process = self._made(), os.getpid()
 
     def each(self, step: Callable[[_A], _B], pieces: Iterable[_A]) -> Iterator[_B]:
         """What the step makes of each piece, in their order.
@@ -38,10 +40,10 @@ class Lanes:
         if self.count == 1:
             yield from map(step, pieces)
             return
-        waiting: deque[Future[_B]] = deque()
+        pool, waiting = self._threads(), deque[Future[_B]]()
         try:
             for piece in pieces:
-                waiting.append(self._pool.submit(step, piece))
+                waiting.append(pool.submit(step, piece))
                 if len(waiting) > 2 * self.count:
                     yield waiting.popleft().result()
             while waiting:
@@ -49,6 +51,16 @@ class Lanes:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """The threads of this process: those of the one that it was forked from did not come with it."""
+        with self._lock:
+            if self._process != os.getpid():
+                self._pool, self._process = self._made(), os.getpid()
+            return self._pool
+
+    def _made(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.count, thread_name_prefix="lane", initializer=_keep_to_one_core)
 
 
 def _keep_to_one_core() -> None:

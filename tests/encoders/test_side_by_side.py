@@ -1,6 +1,8 @@
 """Lanes: several pieces at a time, each on one core, in their order."""
 
+import os
 import threading
+import warnings
 
 import pytest
 import torch
@@ -63,3 +65,15 @@ def test_an_error_comes_out_at_its_place_and_ends_the_work():
     with pytest.raises(ValueError, match="3"):
         next(results)
     assert list(lanes.each(step, [7])) == [7]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_process_that_was_forked_has_lanes_of_its_own():
+    lanes = Lanes(2)
+    assert list(lanes.each(str, range(3))) == ["0", "1", "2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of later Pythons, where there are other threads
+        child = os.fork()
+    if not child:
+        os._exit(0 if list(lanes.each(str, range(3))) == ["0", "1", "2"] else 1)
+    assert os.waitpid(child, 0)[1] == 0
