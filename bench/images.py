@@ -25,7 +25,7 @@ SETS = ("images_grocery", "products_fashion_myntra")
 ROUNDS = 9
 QUICK_PICTURES = 96
 BATCH = 32
-BUDGET_S = 120.0
+BUDGET_S = 50.0
 
 WAYS = {
     "files to stored items": "nearclass ingest, the same with answers, durable",

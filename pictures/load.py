@@ -41,6 +41,9 @@ _LARGE: Final = 8_000_000
 """Memory of a picture from which on the C library is asked to give back what its decoder left behind: the library keeps
 blocks of up to 32 MiB for each thread, which came to a hundred megabytes with pictures made to be hostile."""
 
+_HUGE: Final = 64_000_000
+"""Memory of a picture that what other threads left behind is given back for beforehand."""
+
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -181,6 +184,8 @@ class PictureLoader:
         try:
             examined = examine(picture.data, self.limits)
             with self._memory.held(examined.memory):
+                if examined.memory > _HUGE:
+                    _give_back()
                 try:
                     return prepare(pixels(examined))
                 finally:
