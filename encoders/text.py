@@ -16,6 +16,7 @@ from . import batching, precision
 from .base import Encoded
 from .brief import BriefEncoder, brief_encoder, brief_tokenizer, is_brief
 from .fingerprint import TextModel
+from .lanes import Lanes
 from .packed import PackedBert, packed_bert
 
 if TYPE_CHECKING:
@@ -92,12 +93,12 @@ class TextEncoder:
             return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
         with self._lock:
             loaded = self._small_one(texts) or self._load()
-            try:
-                return loaded.encode(texts, self._model.prompts[role])
-            except (RuntimeError, IndexError) as error:
-                message = f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}"
-                hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
-                raise EncoderError(message, hint=hint) from error
+        try:
+            return loaded.encode(texts, self._model.prompts[role])
+        except (RuntimeError, IndexError) as error:
+            message = f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}"
+            hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
+            raise EncoderError(message, hint=hint) from error
 
     def _small_one(self, texts: Sequence[str]) -> "_Small | None":
         """What encodes a few texts before anything was loaded, if that is wanted and can be done."""
@@ -131,11 +132,10 @@ class _Loaded:
         self._tokenizer = own_tokenizer(self._transformer, model.max_tokens)
         self._pad = int(self._transformer.tokenizer.pad_token_id or 0)
         self._segments = "token_type_ids" in self._transformer.tokenizer.model_input_names
-        on_cpu = device == "cpu"
-        self._tokens_per_batch = batching.TOKENS_PER_BATCH if on_cpu else _GPU_TOKENS_PER_BATCH
-        self._tokens_per_call = batching.TOKENS_PER_CALL if on_cpu else None
+        self._on_cpu = device == "cpu"
+        self._lanes = Lanes((threads or usable_cores()) if self._on_cpu else 1)
         self._packed: PackedBert | None = None
-        if on_cpu:
+        if self._on_cpu:
             self._packed = self._checked(packed_bert(self._transformer, model))
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
@@ -147,10 +147,21 @@ class _Loaded:
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
         packed = None if self.bfloat16 else self._packed
-        for batch in batching.by_length(lengths, self._tokens_per_batch, None if packed else self._tokens_per_call):
+
+        def computed(batch: NDArray[np.int64]) -> NDArray[np.float32]:
             tokens = [ids[index] for index in batch]
-            vectors[batch] = packed.vectors(tokens) if packed else self._forward(tokens, lengths[batch[-1]])
+            return packed.vectors(tokens) if packed else self._forward(tokens, lengths[batch[-1]])
+
+        batches = self._batches(lengths, padded=packed is None)
+        for batch, made in zip(batches, self._lanes.map(computed, batches), strict=True):
+            vectors[batch] = made
         return Encoded(_unit(vectors), truncated)
+
+    def _batches(self, lengths: list[int], *, padded: bool) -> list[NDArray[np.int64]]:
+        if not self._on_cpu:
+            return list(batching.by_length(lengths, _GPU_TOKENS_PER_BATCH))
+        tokens_per_call = batching.TOKENS_PER_CALL if padded else None
+        return list(batching.by_length(lengths, batching.tokens_per_batch(sum(lengths)), tokens_per_call))
 
     def _checked(self, packed: PackedBert | None) -> PackedBert | None:
         """The way without padding, if it gives the vectors that the model gives."""

@@ -1,4 +1,4 @@
-"""Work of many requests, done together: collected for a moment, handed to one thread, split again."""
+"""Work of many requests, done together: collected for a moment, handed to a thread, split again."""
 
 import asyncio
 import logging
@@ -29,9 +29,9 @@ class _Entry(Generic[_Work, _Done]):
 
 
 class Batcher(Generic[_Work, _Done]):
-    """Collects the work of concurrent requests and does it in one thread, in the order it came.
+    """Collects the work of concurrent requests and does it in one thread, in the order it came, or in several.
 
-    While a batch is being done the next one collects, so batches grow with the load, and nothing waits for a timer.
+    While every thread does a batch the next one collects, so batches grow with the load, and nothing waits for a timer.
     """
 
     def __init__(
@@ -41,21 +41,25 @@ class Batcher(Generic[_Work, _Done]):
         name: str,
         most: int,
         most_waiting: int,
+        threads: int = 1,
     ) -> None:
         """Collect for ``handle``.
 
         Args:
             handle: Does the work of a batch; gives for each its result or its error, in the order given.
-            name: Of the thread.
+            name: Of the threads.
             most: Size of a batch, in items; a larger piece of work is a batch alone.
             most_waiting: Items that may wait.
+            threads: Batches that are done at a time.
         """
         self._handle = handle
         self._most = most
         self._most_waiting = most_waiting
         self._queue: asyncio.Queue[_Entry[_Work, _Done] | None] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = asyncio.Semaphore(threads)
         self._task: asyncio.Task[None] | None = None
+        self._doing: set[asyncio.Task[None]] = set()
         self._left: _Entry[_Work, _Done] | None = None
         self.waiting = 0
         """Items that wait."""
@@ -65,12 +69,12 @@ class Batcher(Generic[_Work, _Done]):
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Finish what has been accepted, and end the thread."""
+        """Finish what has been accepted, and end the threads."""
         if self._task is not None:
             self._queue.put_nowait(_END)
             await self._task
             self._task = None
-        self._thread.shutdown(wait=True)
+        self._threads.shutdown(wait=True)
 
     @property
     def full(self) -> bool:
@@ -92,20 +96,26 @@ class Batcher(Generic[_Work, _Done]):
         return await entry.future
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         ended = False
         while not ended:
+            await self._free.acquire()  # before it collects: what comes while all threads work joins the batch
             batch, ended = await self._collect()
-            batch = [one for one in batch if self._in_time(one)]
-            if not batch:
-                continue
-            try:
-                done = await loop.run_in_executor(self._thread, self._handle, [one.work for one in batch])
-                pairs = list(zip(batch, done, strict=True))
-            except Exception as error:  # noqa: BLE001 - told to each of the requests
-                pairs = [(one, error) for one in batch]
-            for entry, result in pairs:
-                _settle(entry, result)
+            task = asyncio.create_task(self._do([one for one in batch if self._in_time(one)]))
+            self._doing.add(task)
+            task.add_done_callback(self._doing.discard)
+        await asyncio.gather(*self._doing)
+
+    async def _do(self, batch: Sequence[_Entry[_Work, _Done]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            done = await loop.run_in_executor(self._threads, self._handle, [one.work for one in batch]) if batch else []
+            pairs = list(zip(batch, done, strict=True))
+        except Exception as error:  # noqa: BLE001 - told to each of the requests
+            pairs = [(one, error) for one in batch]
+        finally:
+            self._free.release()
+        for entry, result in pairs:
+            _settle(entry, result)
 
     async def _collect(self) -> tuple[list[_Entry[_Work, _Done]], bool]:
         """What waits, up to a batch, and whether it is the last."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ..encoders.text import usable_cores
 from ..errors import NearclassError
 from ..schemas.written import Written
 from ..store.state import State
@@ -78,6 +79,7 @@ class Service:
             name="answers",
             most=options.batch_items,
             most_waiting=options.max_waiting_items,
+            threads=catalog.settings.threads or usable_cores(),
         )
         self.writes: Batcher[Write, Written] = Batcher(
             writing.write, name="writes", most=1024, most_waiting=options.max_waiting_items * 4
