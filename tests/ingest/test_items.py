@@ -88,8 +88,8 @@ def test_ids_that_look_like_filters_are_only_ids(catalog):
     ],
 )
 def test_what_cannot_be_stored_is_refused_with_a_code_and_the_rest_goes_on(catalog, item, code):
-    writer = catalog._writer(None, None, lambda: None, streamed=False)
-    result = writer.write([item, Item("2", title="kettle")])
+    with catalog.writing() as writer:
+        result = writer.write([item, Item("2", title="kettle")])
     assert [refusal.code for refusal in result.refusals] == [code]
     assert (result.ok, result.refusals[0].index) == (1, 0)
 
