@@ -161,7 +161,7 @@ def test_long_events_make_a_batch_shorter_and_are_not_taken_far_ahead(world, too
 
     tools.work(link, worker, until=done, batch=50, flush_s=0)
     assert max(batches) == 3  # the third makes it full
-    assert max(held) <= 3 + (4 + 1) + 2  # at work, in the queue, waiting for room
+    assert max(held) <= 3 + (4 + 2) + 2  # at work, in the queue with the page that makes it full, waiting for room
     assert len(world.titles) == 60
 
 
