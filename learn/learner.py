@@ -78,7 +78,7 @@ def learn(lesson: Lesson) -> Learnt:
     trial = _trial(tried, held)
     if trial.mixture is None:
         return replace(learn(_untold(lesson)), gain=trial.gain)
-    return replace(combined(lesson, parts_of(lesson, trial.student), trial.mixture), gain=trial.gain)
+    return replace(worded(lesson, combined(lesson, parts_of(lesson, trial.student), trial.mixture)), gain=trial.gain)
 
 
 class _Trial(NamedTuple):
@@ -101,12 +101,13 @@ def _trial(lesson: Lesson, held: NDArray[np.int64]) -> _Trial:
     if not _mostly_told(material):
         mixtures.sort(key=lambda mixture: mixture.second)
     right = [_right(combined(rest, parts, mixture), rest, held, material.labels) for mixture in mixtures]
-    best = chosen(right)
+    mixture = mixtures[chosen(right)]
+    told = _right(worded(rest, combined(rest, parts, mixture)), rest, held, material.labels)
     without = _right(_of_few(untold, untold_parts), untold, held, material.labels)
     before = _accuracy_of_texts(lesson, held)
-    if without.sum() >= right[best].sum():
+    if without.sum() >= told.sum():
         return _Trial(parts.student, None, _gain(without, before))
-    return _Trial(parts.student, mixtures[best], _gain(right[best], before))
+    return _Trial(parts.student, mixture, _gain(told, before))
 
 
 def _untold(lesson: Lesson) -> Lesson:
@@ -133,9 +134,9 @@ def _sample(lesson: Lesson) -> Lesson:
 
 def _of_few(lesson: Lesson, parts: Parts) -> Learnt:
     made = combined(lesson, parts, Mixture(_mostly_told(lesson.material), _SHARE_OF_FEW))
-    if (lesson.material.labels >= 0).any():
-        return made
-    return by_texts(lesson.material, made) if breaks_up(lesson.material, parts.adapted) else worded(lesson, made)
+    if (lesson.material.labels < 0).all() and breaks_up(lesson.material, parts.adapted):
+        return by_texts(lesson.material, made)
+    return worded(lesson, made)
 
 
 def _mostly_told(material: Material) -> bool:

@@ -44,7 +44,8 @@ Floats = NDArray[np.float32]
 def worded(lesson: Lesson, learnt: Learnt) -> Learnt:
     """The same with the words that its own answers find in the items; unchanged where items have no texts.
 
-    Items vote for classes as the answers say, those that seem to fit no class less. An n-gram j counts
+    Items vote for classes as the answers say, those that seem to fit no class less, and those with a label for theirs
+    alone. An n-gram j counts
 
         log((N_kj + M_k q_j) / ((N_k + M_k) q_j))
 
@@ -57,7 +58,8 @@ def worded(lesson: Lesson, learnt: Learnt) -> Learnt:
 
     if lesson.features is None:
         return learnt
-    rows = evenly(len(lesson.material.items), _ITEMS)
+    labels = lesson.material.labels
+    rows = np.union1d(evenly(len(labels), _ITEMS), np.flatnonzero(labels >= 0))
     seen = lesson.features[rows]
     columns = np.flatnonzero(np.bincount(seen.indices, minlength=seen.shape[1]) >= _LEAST_ITEMS)
     if not len(columns):
@@ -72,26 +74,30 @@ def worded(lesson: Lesson, learnt: Learnt) -> Learnt:
     theirs = np.asarray(votes.sum(axis=0)).ravel()
     level = (own + float(theirs @ biases)) / max(float(theirs.sum()), 1e-9)
     whole = (votes.shape[1], seen.shape[1])
-    lexical = csr_matrix((_WEIGHT * weights.data, columns[weights.indices], weights.indptr), whole)
+    words = csr_matrix((_WEIGHT * weights.data, columns[weights.indices], weights.indptr), whole).astype(np.float32)
     return replace(
         learnt,
         biases=(learnt.biases + _WEIGHT * (biases - level)).astype(np.float32),
-        lexical=lexical.astype(np.float32),
+        lexical=words if learnt.lexical is None else (learnt.lexical + words).tocsr(),
     )
 
 
 def _votes(lesson: Lesson, learnt: Learnt, rows: NDArray[np.int64]) -> "csr_matrix":
-    """How likely each class is for some items, without what is unlikely, times how far they fit; shape (rows, K)."""
+    """How likely each class is for some items, times how far they fit; without what is unlikely. Shape (rows, K)."""
     from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - see above
 
-    fits = lesson.material.fits
+    labels, fits = lesson.material.labels, lesson.material.fits
     step = max(1, _CHUNK_SCORES // len(learnt.biases))
     parts = []
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         votes = softmax(learnt.scores(lesson, some) / np.float32(TEMPERATURE))
         votes[votes < _LEAST_VOTE] = 0
-        parts.append(csr_matrix(votes * fits[some, None]))
+        votes *= fits[some, None]
+        known = np.flatnonzero(labels[some] >= 0)
+        votes[known] = 0
+        votes[known, labels[some[known]]] = 1
+        parts.append(csr_matrix(votes))
     return vstack(parts, format="csr")
 
 

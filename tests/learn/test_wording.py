@@ -79,3 +79,19 @@ def test_of_a_class_the_n_grams_are_kept_that_say_most(monkeypatch):
     assert np.diff(spoken.lexical.indptr).max() <= 3
     assert (np.asarray(spoken.lexical.todense())[np.arange(CLASSES), np.arange(CLASSES)] > 0).all()
     assert right(spoken, lesson, truth) > right(learnt, lesson, truth) + 0.03
+
+
+def test_an_item_with_a_label_teaches_its_words_to_that_class_alone():
+    learnt, lesson, truth = learnt_and_lesson(noise=0.2)
+    labels = np.where(truth == 0, 1, -1)
+    told = replace(lesson, material=replace(lesson.material, labels=labels))
+    weights = np.asarray(wording.worded(told, learnt).lexical.todense())
+    assert weights[1, 0] > 0
+    assert weights[0, 0] <= 0
+
+
+def test_words_come_to_those_that_labels_gave():
+    learnt, lesson, _ = learnt_and_lesson()
+    given = csr_matrix(np.full((CLASSES, WORDS), 0.25, np.float32))
+    alone, together = (wording.worded(lesson, one).lexical for one in (learnt, replace(learnt, lexical=given)))
+    assert abs(together - alone - given).max() < 1e-4
