@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 _LEAVE_S: Final = 25.0
 """After this long a batch is left unfinished: an orchestrator kills after 30 s, and what is left is delivered again."""
 
+_PAGE: Final = 256
+"""Messages that a broker is asked for at a time, however many are a batch: those of 64 KiB are 16 MiB."""
+
 _QUIET_S: Final = 3.0
 """A stream that gives nothing for so long is at its end."""
 
@@ -102,7 +105,7 @@ async def _work(applier: Applier, options: WorkerOptions, group: str) -> Status:
         options.stream,
         group=group,
         consumer=options.name,
-        batch=limits.batch,
+        batch=min(limits.batch, _PAGE),
         reclaim_s=limits.reclaim_s,
         others=others,
     )

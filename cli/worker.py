@@ -21,7 +21,13 @@ __all__ = ["command"]
 @click.option("--answers", metavar="NAME", help="Where answers are written, or off; by default STREAM.assignments.")
 @click.option("--dead-letters", metavar="NAME", help="Where messages go that cannot be stored; by default STREAM.dead.")
 @click.option("--group", metavar="NAME", help="Workers of one group share the stream; by default nearclass-CATALOG.")
-@click.option("--batch", default=256, show_default=True, type=click.IntRange(1, 4096), help="Events at a time.")
+@click.option(
+    "--batch",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(1, 4096),
+    help="Events at a time, fewer where they are long.",
+)
 @click.option(
     "--flush-s",
     default=5.0,

@@ -19,12 +19,21 @@ _LINGER_S: Final = 0.02
 class Inbox:
     """Takes messages from a link while there is room, and gives them out in batches."""
 
-    def __init__(self, status: Status, limits: Limits, stop: asyncio.Event) -> None:
-        """Take up to two batches ahead, until ``stop`` is set."""
+    def __init__(self, status: Status, limits: Limits, stop: asyncio.Event, *, batch_bytes: int) -> None:
+        """Take up to two batches ahead, until ``stop`` is set.
+
+        Args:
+            status: Where it is noted what was received.
+            limits: How many messages are a batch.
+            stop: Nothing is taken any more once it is set.
+            batch_bytes: Messages of so many bytes are a batch too.
+        """
         self._status = status
         self._limits = limits
         self._stop = stop
+        self._batch_bytes = batch_bytes
         self._queue: deque[Message] = deque()
+        self._queued_bytes = 0
         self._retrying: list[tuple[float, Message]] = []
         self._in_hand: set[Message] = set()
         self._changed = asyncio.Condition()
@@ -41,10 +50,11 @@ class Inbox:
         taken = False
         try:
             async with self._changed:
-                await self._changed.wait_for(lambda: len(self._queue) < 2 * self._limits.batch or self._stop.is_set())
+                await self._changed.wait_for(lambda: self._has_room() or self._stop.is_set())
                 taken = not self._stop.is_set()
                 if taken:
                     self._queue.extend(messages)
+                    self._queued_bytes += sum(len(message.body) for message in messages)
                     self._status.received += len(messages)
                     self._changed.notify_all()
         finally:
@@ -52,7 +62,11 @@ class Inbox:
                 self.done(messages)
 
     async def batch(self, wait_s: float) -> list[Message]:
-        """What there is, up to the size of a batch; waits for the first, at most until the next is tried again."""
+        """What there is, up to the message that makes a batch full; waits for the first until something is due.
+
+        Args:
+            wait_s: How long at most.
+        """
         now = time.monotonic()
         async with self._changed:
             try:
@@ -60,14 +74,17 @@ class Inbox:
                     await self._changed.wait_for(lambda: self._queue or self._stop.is_set())
             except TimeoutError:
                 pass
-        if 0 < len(self._queue) < self._limits.batch and not self._stop.is_set():
+        if 0 < len(self._queue) < self._limits.batch and self._queued_bytes < self._batch_bytes:
             await asyncio.sleep(_LINGER_S)
         now = time.monotonic()
         found = [message for due, message in self._retrying if due <= now]
         self._retrying = [(due, message) for due, message in self._retrying if due > now]
         async with self._changed:
-            while self._queue and len(found) < self._limits.batch:
+            size = 0
+            while self._queue and len(found) < self._limits.batch and size < self._batch_bytes:
                 found.append(self._queue.popleft())
+                size += len(found[-1].body)
+            self._queued_bytes -= size
             self._changed.notify_all()
         return found
 
@@ -84,6 +101,9 @@ class Inbox:
         """Let whoever waits see that it is time to stop."""
         async with self._changed:
             self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return len(self._queue) < 2 * self._limits.batch and self._queued_bytes < 2 * self._batch_bytes
 
     def _hold(self, messages: Sequence[Message]) -> None:
         self._in_hand.update(messages)

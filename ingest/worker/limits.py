@@ -19,14 +19,14 @@ class Limits:
     """How much at a time.
 
     Attributes:
-        batch: Events that are embedded and written together.
+        batch: Events that are embedded and written together; fewer where they are long.
         flush_s: How long what is written may wait to be flushed and acknowledged with more.
         tries: How often an event that cannot be stored is tried.
         retry_s: Wait before the second try; doubled each time.
         reclaim_s: After how long without a sign of life the messages of a worker go to others.
     """
 
-    batch: int = 256
+    batch: int = 1024
     flush_s: float = 5.0
     tries: int = 3
     retry_s: float = 1.0

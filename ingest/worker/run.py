@@ -35,6 +35,13 @@ _SUSPECT: Final = 5
 _GUILTY: Final = 20
 """One that was delivered so often, since then always alone, has."""
 
+_TEXTS_BYTES: Final = 256 << 10
+"""A batch of texts ends at this size: that many are embedded in seconds on two cores, and whoever tells a worker to end
+waits for its batch."""
+
+_VECTORS_BYTES: Final = 8 << 20
+"""Where vectors are given, nothing is embedded."""
+
 _HELD_BYTES: Final = 32 << 20
 """What is not acknowledged is held in memory: at this size it is committed without waiting."""
 
@@ -59,7 +66,8 @@ class WorkerRun:
         self._lost: NearclassError | None = None
         self._committed_at = self._swept_at = float("-inf")
         self._sweeping = False
-        self._inbox = Inbox(self.status, self._limits, self._stop)
+        batch_bytes = _VECTORS_BYTES if applier.site.space else _TEXTS_BYTES
+        self._inbox = Inbox(self.status, self._limits, self._stop, batch_bytes=batch_bytes)
         self._patience = Patience(self.status, self._stop)
 
     def stop(self) -> None:

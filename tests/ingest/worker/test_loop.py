@@ -147,6 +147,24 @@ def test_what_waits_for_room_is_kept_from_other_workers_too(world, tools, monkey
     assert kept == {f"m{number}" for number in range(handed + 10)}  # the last page waits
 
 
+def test_long_events_make_a_batch_shorter_and_are_not_taken_far_ahead(world, tools, monkeypatch):
+    monkeypatch.setattr("nearclass.ingest.worker.run._TEXTS_BYTES", 1000)
+    events = [tools.upsert(f"i{number}", 1, "x" * 400) for number in range(60)]
+    link = tools.Link(*map(tools.written, events), page=2)
+    worker, batches, held = world.worker(), [], []
+    apply = worker.apply
+    worker.apply = lambda some: batches.append(len(some)) or apply(some)
+
+    def done(run):
+        held.append(run.status.in_hand)
+        return len(link.acked) == 60
+
+    tools.work(link, worker, until=done, batch=50, flush_s=0)
+    assert max(batches) == 3  # the third makes it full
+    assert max(held) <= 3 + (4 + 2) + 2  # at work, in the queue with the page that makes it full, waiting for room
+    assert len(world.titles) == 60
+
+
 def test_what_dead_workers_left_is_gone_over_by_batches(world, tools):
     dead = world.worker()
     dead.apply([tools.upsert(f"i{number}", 1) for number in range(30)])
