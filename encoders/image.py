@@ -18,7 +18,7 @@ from . import precision
 from .base import Encoded
 from .image_loading import LoadedImageModel, Prepared, load_image_model, picture_steps
 from .image_model import ImageModel
-from .side_by_side import Lanes
+from .lanes import Lanes
 from .text import usable_cores
 
 __all__ = ["ImageEncoder", "Picture", "Prepared"]
@@ -114,7 +114,7 @@ class ImageEncoder:
 
         Pictures are taken as the model gets to them, some batches ahead. With ``PictureLoader.prepare_all`` before it,
         they are read, decoded and prepared in threads while the model computes. On a CPU each core has batches of its
-        own, see ``side_by_side``.
+        own, see ``lanes``.
 
         Raises:
             EncoderError: As ``encode_pictures``.

@@ -1,56 +1,81 @@
-"""Several batches through a model at a time, each on one core.
+"""Several batches through a model at a time, each on a core of its own.
 
-A small model spends much of a batch between its matrix products, where more threads only wait for each other. With
-MiniLM on two cores two batches of 16 titles side by side, on a thread each, take six tenths of the time that two
-threads need for one after the other, and a single text on one thread takes six tenths of the time on two (measured).
+A model that shares each of its steps out over the cores waits at the end of every step for the slowest of them, and
+small models have many small steps. Batches that each keep to one core wait for nobody: with MiniLM on two cores, two
+batches of 16 titles side by side take six tenths of the time that two threads need one after the other; a single
+text on one core takes six tenths of the time on two.
 """
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
 
 __all__ = ["Lanes"]
 
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 class Lanes:
-    """Threads in which torch uses one core each; whoever calls shares them."""
+    """Threads in each of which torch computes on one core; may be used from several threads.
+
+    Attributes:
+        count: How many there are. A single one is the thread of whoever asks, and computes as torch is set.
+    """
 
     def __init__(self, count: int) -> None:
-        """Start so many."""
-        self._count = count
+        """Make ``count`` of them; they begin with the first piece of work."""
+        self.count: Final = count
         self._lock = threading.Lock()
-        self._pool = self._started()
-        self._process = os.getpid()
+        self._pool, self._process = self._made(), os.getpid()
 
-    def map(self, call: Callable[[_Given], _Made], given: Iterable[_Given]) -> Iterator[_Made]:
-        """What a call makes of each that is given, in order; as many at a time as there are lanes."""
-        if self._process != os.getpid():
-            self._start_again()
-        return self._pool.map(call, given)
+    def each(self, step: Callable[[_A], _B], pieces: Iterable[_A]) -> Iterator[_B]:
+        """What the step makes of each piece, in their order.
 
-    def _start_again(self) -> None:
-        # The threads of the process that this one was forked from did not come with it.
+        For each lane one piece more is taken than is worked on, so that no lane waits for whoever makes the pieces.
+        """
+        if self.count == 1:
+            yield from map(step, pieces)
+            return
+        pool, waiting = self._threads(), deque[Future[_B]]()
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(step, piece))
+                if len(waiting) > 2 * self.count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """The threads of this process: those of the one that it was forked from did not come with it."""
         with self._lock:
             if self._process != os.getpid():
-                self._pool, self._process = self._started(), os.getpid()
+                self._pool, self._process = self._made(), os.getpid()
+            return self._pool
 
-    def _started(self) -> ThreadPoolExecutor:
-        import torch  # noqa: PLC0415 - slow to import
+    def _made(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(
+            self.count, thread_name_prefix="lane", initializer=_keep_to_one_core, initargs=(self.count,)
+        )
 
-        pool = ThreadPoolExecutor(self._count, thread_name_prefix="encoder")
-        everywhere, all_there = torch.get_num_threads(), threading.Barrier(self._count)
 
-        def narrow(_: int) -> None:
-            all_there.wait()  # one call in each thread, for the number counts in the thread that sets it
-            torch.get_num_threads()  # or the thread takes over, at its first product, what others have set by then
-            torch.set_num_threads(1)
+def _keep_to_one_core(others: int) -> None:
+    """Let torch compute on one core in this thread, and on so many in all that are new to it.
 
-        list(pool.map(narrow, range(self._count)))
-        # It is also what threads take over that are new to torch, such as those that look at pictures.
-        torch.set_num_threads(everywhere)
-        return pool
+    ``torch.set_num_threads`` is for the calling thread, and for every other from the moment it first asks how many it
+    has. So this one asks first, and a passing thread sets the number of the others again. No lock is held meanwhile:
+    a process that is forked at this moment could not open it.
+    """
+    import torch  # noqa: PLC0415 - slow to import
+
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+    passing = threading.Thread(target=torch.set_num_threads, args=(others,))
+    passing.start()
+    passing.join()

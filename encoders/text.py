@@ -153,7 +153,7 @@ class _Loaded:
             return packed.vectors(tokens) if packed else self._forward(tokens, lengths[batch[-1]])
 
         batches = self._batches(lengths, padded=packed is None)
-        for batch, made in zip(batches, self._lanes.map(computed, batches), strict=True):
+        for batch, made in zip(batches, self._lanes.each(computed, batches), strict=True):
             vectors[batch] = made
         return Encoded(_unit(vectors), truncated)
 

@@ -1,71 +1,88 @@
-"""Several batches through a model at a time, each on one core."""
+"""Lanes: several pieces at a time, each on one core, in their order."""
 
 import os
 import threading
-import time
+import warnings
 
 import pytest
 import torch
 
+from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.lanes import Lanes
+from nearclass.encoders.resolve import resolve
+from nearclass.encoders.text import TextEncoder
 from nearclass.schemas.records import Role
 
 TITLES = [f"kettle number {number}, " + "steel " * (number % 7) for number in range(200)]
 
 
-def asked(_):
-    time.sleep(0.02)  # so that each thread takes one
-    return torch.get_num_threads(), threading.get_ident()
+def test_results_come_in_the_order_of_the_pieces_though_the_lanes_work_side_by_side():
+    side_by_side = threading.Barrier(2, timeout=10)
+
+    def step(number):
+        side_by_side.wait()
+        return number * number
+
+    assert list(Lanes(2).each(step, range(8))) == [number * number for number in range(8)]
 
 
-def test_each_lane_is_a_thread_in_which_torch_uses_one_core():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def test_a_lane_computes_on_one_core_and_every_other_thread_on_all():
+    wanted = torch.get_num_threads()
+    torch.set_num_threads(3)
     try:
-        lanes = Lanes(2)
-        found = list(lanes.map(asked, range(4)))
-        assert {cores for cores, _ in found} == {1}
-        assert len({thread for _, thread in found} - {threading.get_ident()}) == 2
-        assert torch.get_num_threads() == 2
-        seen = []
-        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        other.start()
-        other.join()
-        assert seen == [2]
+        assert list(Lanes(3).each(lambda _: torch.get_num_threads(), range(6))) == [1] * 6
+        assert torch.get_num_threads() == 3
+        found = []
+        later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+        assert found == [3]
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(wanted)
 
 
-def test_what_comes_back_is_in_the_order_given():
-    def slow_first(number):
-        time.sleep(0.02 * (number == 0))
+def test_a_single_lane_is_the_thread_of_whoever_asks():
+    here = threading.get_ident()
+    assert list(Lanes(1).each(lambda _: threading.get_ident(), range(3))) == [here] * 3
+
+
+def test_no_more_pieces_are_taken_than_keep_the_lanes_busy():
+    taken = []
+
+    def pieces():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = Lanes(2).each(lambda number: number, pieces())
+    assert next(results) == 0
+    assert len(taken) == 5
+
+
+def test_an_error_comes_out_at_its_place_and_ends_the_work():
+    def step(number):
+        if number == 3:
+            raise ValueError(number)
         return number
 
-    assert list(Lanes(3).map(slow_first, range(20))) == list(range(20))
-
-
-def test_an_error_reaches_the_caller_and_the_lanes_go_on():
     lanes = Lanes(2)
-    with pytest.raises(ZeroDivisionError):
-        list(lanes.map(lambda number: 1 // number, [1, 0, 1]))
-    assert list(lanes.map(abs, [-1, -2])) == [1, 2]
+    results = lanes.each(step, range(100))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(results)
+    assert list(lanes.each(step, [7])) == [7]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_has_lanes_of_its_own():
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_process_that_was_forked_has_lanes_of_its_own():
     lanes = Lanes(2)
-    assert list(lanes.map(abs, [-1, -2])) == [1, 2]
-    child = os.fork()
+    assert list(lanes.each(str, range(3))) == ["0", "1", "2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of later Pythons, where there are other threads
+        child = os.fork()
     if not child:
-        os._exit(0 if list(lanes.map(abs, [-3])) == [3] else 1)
-    until = time.monotonic() + 20
-    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
-        time.sleep(0.02)
-    if ended == (0, 0):
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-    assert ended == (child, 0)
+        os._exit(0 if list(lanes.each(str, range(3))) == ["0", "1", "2"] else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_callers_at_once_get_the_vectors_that_each_gets_alone(tiny_encoder):
@@ -87,10 +104,6 @@ def test_callers_at_once_get_the_vectors_that_each_gets_alone(tiny_encoder):
 
 @pytest.fixture
 def tiny_encoder(tiny_model):
-    from nearclass.encoders.fingerprint import describe
-    from nearclass.encoders.resolve import resolve
-    from nearclass.encoders.text import TextEncoder
-
     def made(threads):
         return TextEncoder(describe(resolve(str(tiny_model), offline=True)), precision="float32", threads=threads)
 
