@@ -30,7 +30,8 @@ class Lanes:
         """Make ``count`` of them; they begin with the first piece of work."""
         self.count: Final = count
         self._lock = threading.Lock()
-        self._pool, self._process = self._made(), os.getpid()
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
 
     def each(self, step: Callable[[_A], _B], pieces: Iterable[_A]) -> Iterator[_B]:
         """What the step makes of each piece, in their order.
@@ -55,27 +56,27 @@ class Lanes:
     def _threads(self) -> ThreadPoolExecutor:
         """The threads of this process: those of the one that it was forked from did not come with it."""
         with self._lock:
-            if self._process != os.getpid():
-                self._pool, self._process = self._made(), os.getpid()
+            if self._pool is None or self._process != os.getpid():
+                self._pool, self._process = _started(self.count), os.getpid()
             return self._pool
 
-    def _made(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(
-            self.count, thread_name_prefix="lane", initializer=_keep_to_one_core, initargs=(self.count,)
-        )
 
-
-def _keep_to_one_core(others: int) -> None:
-    """Let torch compute on one core in this thread, and on so many in all that are new to it.
+def _started(count: int) -> ThreadPoolExecutor:
+    """Threads in which torch computes on one core, while in all others it goes on as before.
 
     ``torch.set_num_threads`` is for the calling thread, and for every other from the moment it first asks how many it
-    has. So this one asks first, and a passing thread sets the number of the others again. No lock is held meanwhile:
-    a process that is forked at this moment could not open it.
+    has. So each of these asks first, and when all have their one core the number is set again.
     """
     import torch  # noqa: PLC0415 - slow to import
 
-    torch.get_num_threads()
-    torch.set_num_threads(1)
-    passing = threading.Thread(target=torch.set_num_threads, args=(others,))
-    passing.start()
-    passing.join()
+    others, all_here = torch.get_num_threads(), threading.Barrier(count)
+
+    def keep_to_one_core(_: int) -> None:
+        all_here.wait()  # so that each thread does this once
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
+    list(pool.map(keep_to_one_core, range(count)))
+    torch.set_num_threads(others)
+    return pool

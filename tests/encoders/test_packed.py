@@ -51,3 +51,12 @@ def test_a_model_that_this_would_compute_differently_is_padded(tiny_model, monke
     encoder.encode(TEXTS, Role.ITEM)
     assert encoder._loaded._packed is None
     assert text._log.name in {record.name for record in caplog.records}
+
+
+def test_a_text_has_the_same_vector_to_the_last_bit_alone_and_among_others(real_encoder):
+    titles = [f"{'steel ' * (number % 5)}kettle {number}" for number in range(40)]
+    among = TextEncoder.encode(real_encoder, titles, Role.ITEM).vectors  # not what the fixture remembers
+    assert real_encoder._loaded._packed is not None
+    for start, size in ((0, 1), (1, 1), (9, 1), (14, 1), (20, 3), (23, 17)):
+        few = TextEncoder.encode(real_encoder, titles[start : start + size], Role.ITEM).vectors
+        assert np.array_equal(few, among[start : start + size])
