@@ -48,6 +48,7 @@ _TRIED_ITEMS: Final = 12_000
 _HELD_OUT: Final = 4
 """Every fourth label of a class is held out to choose and to measure."""
 _FEWEST_HELD_OUT: Final = 20
+"""Labels that something is chosen on; with fewer in all, it is not even seen what one counts beside the texts."""
 
 Floats = NDArray[np.float32]
 
@@ -73,7 +74,8 @@ def learn(lesson: Lesson) -> Learnt:
     held = held_out(tried.material.labels)
     if not len(held):
         parts = parts_of(lesson)
-        told = parts.adapted.label_weight >= _LEAST_LABEL_WEIGHT
+        enough = np.count_nonzero(material.labels >= 0) >= _FEWEST_HELD_OUT
+        told = enough and parts.adapted.label_weight >= _LEAST_LABEL_WEIGHT
         return _of_few(lesson, parts) if told else learn(_untold(lesson))
     trial = _trial(tried, held)
     if trial.mixture is None:

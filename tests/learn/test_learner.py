@@ -294,15 +294,24 @@ def test_the_likelier_mixture_is_taken_unless_another_is_better_by_more_than_cha
     assert chosen([likely, luckier, better]) == 2
 
 
-@pytest.mark.parametrize(("told", "second"), [(12, True), (6, False)])
+@pytest.mark.parametrize(("told", "second"), [(24, True), (20, False)])
 def test_the_second_student_stands_alone_only_where_most_classes_have_labels(told, second):
-    material, truth = world([60] * 12, offset=1.2)
+    material, truth = world([30] * 24, offset=1.2)
     labels = np.full(len(truth), -1, np.int64)
     for label in range(told):
         labels[np.flatnonzero(truth == label)[0]] = label
     lesson = lesson_of(material, truth, labels)
     expected = combined(lesson, parts_of(lesson), Mixture(second, 16.0))
     np.testing.assert_array_equal(learn(lesson).vectors, expected.vectors)
+
+
+def test_a_handful_of_labels_is_left_aside_as_nothing_shows_what_one_counts():
+    material, truth = world([30] * 24, offset=1.2)
+    labels = np.full(len(truth), -1, np.int64)
+    for label in range(19):
+        labels[np.flatnonzero(truth == label)[0]] = label
+    without = learn(lesson_of(material, truth, np.full(len(truth), -1, np.int64)))
+    np.testing.assert_array_equal(learn(lesson_of(material, truth, labels)).vectors, without.vectors)
 
 
 def test_of_very_many_items_a_sample_says_what_to_choose_and_all_are_learnt_from(monkeypatch):
