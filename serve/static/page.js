@@ -89,7 +89,11 @@
       if (first.getBoundingClientRect().top < 0) first.scrollIntoView({ block: "start" });
     }
     const list = box.matches(".found") ? box : null;
-    if (list) open(list);
+    if (list) {
+      list.dataset.asked = new URL(event.detail.xhr.responseURL).searchParams.get("q");
+      open(list);
+      if ("wanted" in list.dataset && fresh(list)) chooseFirst(list);
+    }
     prepare();
   });
 
@@ -128,6 +132,12 @@
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   };
+  // Whoever types fast presses Enter before the list is that of the whole word.
+  const fresh = (list) => list.dataset.asked === parts(list).input.value;
+  const chooseFirst = (list) => {
+    delete list.dataset.wanted;
+    if (options(list).length && !running) choose(options(list)[0]);
+  };
   const choose = (option) => {
     const { box, input, value, list } = parts(option);
     value.value = option.dataset.value;
@@ -147,12 +157,15 @@
       if (all.length) mark(found.list, (at + (event.key === "ArrowDown" ? 1 : all.length - 1)) % all.length);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      if (all[at] && !running) choose(all[at]);
+      if (!fresh(found.list)) found.list.dataset.wanted = "";
+      else if (all[at] && !running) choose(all[at]);
     }
   };
   document.addEventListener("input", (event) => {
     const found = event.target.matches("[role=combobox]") && parts(event.target);
-    if (found) found.value.value = "";
+    if (!found) return;
+    found.value.value = "";
+    delete found.list.dataset.wanted;
   });
 
   // Photos ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The page in a real Chromium: keys, dropped photos, widths, and nothing that runs."""
 
 import io
+import re
 import shutil
 import time
 
@@ -171,6 +172,23 @@ def test_a_class_is_added_after_its_preview(tab, catalog):
     assert page.get_by_role("heading", level=1, name="E-readers").is_visible()
 
 
+def chosen(page, name):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(page.locator("#into")).to_have_value(re.compile(name))
+
+
+def test_enter_takes_the_class_of_the_whole_word_though_the_list_is_still_that_of_its_beginning(tab):
+    page = tab.page
+    tab.open("/class?id=spades")
+    page.keyboard.press("m")
+    page.wait_for_selector("#into:focus")
+    page.keyboard.type("ho")
+    page.wait_for_selector("#into-found [role=option]")
+    page.keyboard.type("ses")
+    page.keyboard.press("Enter")
+    chosen(page, "Hoses")
+
+
 def test_classes_are_merged_and_split_by_keyboard_and_all_is_taken_back(tab, catalog):
     page, before = tab.page, catalog.classes.taxonomy
 
@@ -190,8 +208,8 @@ def test_classes_are_merged_and_split_by_keyboard_and_all_is_taken_back(tab, cat
     page.keyboard.press("m")
     page.wait_for_selector("#into:focus")
     page.keyboard.type("hos")
-    page.wait_for_selector("#into-found [role=option]")
     page.keyboard.press("Enter")
+    chosen(page, "Hoses")
     assert looked_at_and_saved(3) == "Merged into: Hoses"
     assert catalog.classes.taxonomy.follow("spades") == "hoses"
     tab.open("/class?id=boots")
