@@ -12,7 +12,6 @@ Source:
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,9 +60,8 @@ class PackedBert:
         """Vectors of texts, given as their tokens and sorted by length, shape (n, dim); not of unit length."""
         import torch  # noqa: PLC0415 - slow to import
 
-        count = len(ids)
-        if sum(map(len, ids)) < _FEWEST_TOKENS:
-            ids = [*ids, *[ids[-1]] * ceil(_FEWEST_TOKENS / len(ids[-1]))]
+        filling = max(0, _FEWEST_TOKENS - sum(map(len, ids)))
+        ids = [*[ids[0][:1]] * filling, *ids]  # texts of one token, whose vectors nobody gets
         tokens = torch.tensor([list(chain.from_iterable(ids))])
         places = torch.tensor([list(chain.from_iterable(range(len(one)) for one in ids))])
         groups = [(len(list(same)), length) for length, same in groupby(ids, len)]
@@ -76,7 +74,7 @@ class PackedBert:
                 hidden = layer.attention.output(_attended(layer.attention.self, hidden, groups), hidden)
                 hidden = layer.output(layer.intermediate(hidden), hidden)
             made = [one[:, 0] if self._first else one.mean(1) for one in _of_texts(hidden, groups)]
-            vectors: NDArray[np.float32] = torch.cat(made)[:count].numpy()
+            vectors: NDArray[np.float32] = torch.cat(made)[filling:].numpy()
         return vectors
 
 
