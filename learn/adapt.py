@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
-from .arrays import evenly, softmax
+from .arrays import chunks, evenly, softmax
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -61,7 +61,6 @@ _SCHEDULE: Final = np.array(
 sizes as prior, most that voters may move a class, exponent of the levelling of sizes. Measured on 31 mixes of products
 and requests (long tails, absent classes, few items, more than half out of scope): `bench/adaptation.py`."""
 
-_CHUNK_SCORES: Final = 2_000_000
 _LEVELLED_ITEMS: Final = 20_000
 _LEVELLINGS: Final = 8
 
@@ -241,7 +240,7 @@ def _vote(
     """Sum of the items of each class by their votes, shape (K, d), and the votes, shape (K,)."""
     total = np.zeros((len(units), task.items.shape[1]), np.float32)
     sizes = np.zeros(len(units), np.float32)
-    for rows in _chunks(len(task.items), len(units)):
+    for rows in chunks(len(task.items), len(units)):
         votes = _posterior(task, rows, units, prior, level)
         labels = task.labels[rows]
         known = np.flatnonzero(labels >= 0)
@@ -275,11 +274,6 @@ def _levels(task: _Centred, units: Floats, prior: Floats, levelling: float) -> F
         votes *= np.exp(step)
         votes /= votes.sum(axis=1, keepdims=True)
     return level
-
-
-def _chunks(rows: int, classes: int) -> list[slice]:
-    step = max(1, _CHUNK_SCORES // classes)
-    return [slice(start, start + step) for start in range(0, rows, step)]
 
 
 def _units(rows: Floats) -> Floats:

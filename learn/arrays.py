@@ -1,9 +1,15 @@
 """What adaptation, student, head and their choice do with arrays alike; pure computation."""
 
+from collections.abc import Iterator
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evenly", "softmax"]
+__all__ = ["chunks", "evenly", "softmax"]
+
+_SCORES: Final = 2_000_000
+"""Scores of items by classes that are held at a time: 8 MB of float32."""
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -21,3 +27,13 @@ def evenly(n: int, most: int) -> NDArray[np.int64]:
     [0, 3, 6, 9]
     """
     return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
+
+
+def chunks(n: int, classes: int) -> Iterator[slice]:
+    """Places of n items, some after the other, as many as may have scores by so many classes at a time.
+
+    >>> list(chunks(3, 1_000_000))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    step = max(1, _SCORES // classes)
+    return (slice(start, start + step) for start in range(0, n, step))

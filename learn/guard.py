@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
 from .adapt import Adaptation, Material
-from .arrays import evenly
+from .arrays import chunks, evenly
 from .lesson import Learnt
 
 __all__ = ["breaks_up", "by_texts"]
@@ -26,7 +26,6 @@ _LEAST_TOGETHER: Final = 0.9
 ``bench/adaptation.py``, in half of which one class has 50 to 70 % of the items. Seven have less together: five lose 2
 to 33 points by adaptation, two gain 1 and 3. Of the other 22 one loses 8, one loses 1, and 18 gain up to 19."""
 _ITEMS: Final = 10_000
-_CHUNK_SCORES: Final = 2_000_000
 
 Floats = NDArray[np.float32]
 
@@ -56,10 +55,9 @@ def by_texts(material: Material, learnt: Learnt) -> Learnt:
 def _together(material: Material, vectors: Floats, biases: Floats) -> float:
     """Chance that two items are answered with the same class (Simpson, Nature 163, 1949), by how far items fit any."""
     rows = evenly(len(material.items), _ITEMS)
-    step = max(1, _CHUNK_SCORES // len(vectors))
     sizes = np.zeros(len(vectors))
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
+    for chunk in chunks(len(rows), len(vectors)):
+        some = rows[chunk]
         scores = material.items[some] @ vectors.T + biases
         if material.lexical is not None:
             scores += LEXICAL_WEIGHT * material.lexical[some].toarray()

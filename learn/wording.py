@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .adapt import TEMPERATURE
-from .arrays import evenly, softmax
+from .arrays import chunks, evenly, softmax
 from .lesson import Learnt, Lesson
 
 if TYPE_CHECKING:  # scipy takes a third of a second to import
@@ -36,7 +36,6 @@ _KEPT_WEIGHTS: Final = 1000
 """Of a class; with 500 learning gains a point less on small catalogues, with 2,000 no more."""
 _KEPT_IN_ALL: Final = 1_000_000
 """They are stored with each version: a tree of 8,000 classes may keep 125 of each."""
-_CHUNK_SCORES: Final = 2_000_000
 
 Floats = NDArray[np.float32]
 
@@ -87,10 +86,9 @@ def _votes(lesson: Lesson, learnt: Learnt, rows: NDArray[np.int64]) -> "csr_matr
     from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - see above
 
     labels, fits = lesson.material.labels, lesson.material.fits
-    step = max(1, _CHUNK_SCORES // len(learnt.biases))
     parts = []
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
+    for chunk in chunks(len(rows), len(learnt.biases)):
+        some = rows[chunk]
         votes = softmax(learnt.scores(lesson, some) / np.float32(TEMPERATURE))
         votes[votes < _LEAST_VOTE] = 0
         votes *= fits[some, None]
