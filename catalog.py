@@ -85,6 +85,7 @@ class Catalog:
         image_encoder: "ImageEncoder | None" = None,
         *,
         brief: bool = False,
+        apart: bool = False,
     ) -> None:
         """Use an open store; most callers want ``Catalog.open``."""
         self.store = store
@@ -93,7 +94,7 @@ class Catalog:
         self._state.create()
         self._spaces = Spaces(self._state)
         self._spaces.check_version()
-        self._encoders = CatalogEncoder(settings, self._spaces, encoder, brief=brief)
+        self._encoders = CatalogEncoder(settings, self._spaces, encoder, brief=brief, apart=apart)
         self._encoders.check()
         self._images = CatalogImages(settings, self._spaces, PictureFolders(self._state), image_encoder)
         self._images.check()
@@ -150,6 +151,7 @@ class Catalog:
         encoder: Encoder | None = None,
         image_encoder: "ImageEncoder | None" = None,
         brief: bool = False,
+        apart: bool = False,
     ) -> Self:
         """Open a catalogue, made if it does not exist.
 
@@ -161,6 +163,7 @@ class Catalog:
             image_encoder: The same for pictures.
             brief: Whether a few texts at most will probably be encoded: they are, where that can be, without torch,
                 whose import takes seconds.
+            apart: Whether texts are encoded in a process of their own, so that this one goes on meanwhile.
 
         Raises:
             ConfigError: A setting is wrong.
@@ -174,13 +177,14 @@ class Catalog:
             settings = settings.model_copy(update={key: value for key, value in given.items() if value})
         store = open_store(settings)
         try:
-            return cls(store, settings, encoder, image_encoder, brief=brief)
+            return cls(store, settings, encoder, image_encoder, brief=brief, apart=apart)
         except BaseException:  # also Ctrl-C: the database must not stay locked
             store.close()
             raise
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and of the models."""
+        self._encoders.close()
         self.store.close()
 
     def __enter__(self) -> Self:

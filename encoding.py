@@ -7,8 +7,9 @@ it is open: whoever has read which space serves asks for the encoder of that spa
 from functools import partial
 
 from .encoders.base import Encoder
-from .encoders.fingerprint import describe
+from .encoders.fingerprint import TextModel, describe
 from .encoders.presets import DEFAULT_TEXT_PRESET
+from .encoders.process import EncoderProcess
 from .encoders.resolve import resolve
 from .encoders.text import TextEncoder
 from .schemas.spaces import Space
@@ -16,17 +17,23 @@ from .settings import Settings
 from .space_encoders import SpaceEncoders
 from .store.spaces import Spaces
 
-__all__ = ["CatalogEncoder", "text_encoder"]
+__all__ = ["CatalogEncoder", "encoder_process", "text_encoder"]
 
 
 class CatalogEncoder(SpaceEncoders[Encoder]):
     """Gives the encoders of a catalogue's texts, one for each space; may be used from several threads."""
 
     def __init__(
-        self, settings: Settings, spaces: Spaces, given: Encoder | None = None, *, brief: bool = False
+        self,
+        settings: Settings,
+        spaces: Spaces,
+        given: Encoder | None = None,
+        *,
+        brief: bool = False,
+        apart: bool = False,
     ) -> None:
-        """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``TextEncoder``."""
-        make = partial(text_encoder, settings, brief=brief)
+        """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``Catalog.open``."""
+        make = partial(encoder_process, settings) if apart else partial(text_encoder, settings, brief=brief)
         super().__init__(make, configured=settings.text_encoder, given=given)
         self._spaces = spaces
 
@@ -74,8 +81,25 @@ def text_encoder(settings: Settings, name: str, *, brief: bool = False) -> TextE
     Raises:
         ModelNotFoundError: There is none.
     """
-    folder = resolve(name, offline=settings.offline)
-    model = describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)
     return TextEncoder(
-        model, device=settings.device, precision=settings.precision, threads=settings.threads, brief=brief
+        _model(settings, name),
+        device=settings.device,
+        precision=settings.precision,
+        threads=settings.threads,
+        brief=brief,
     )
+
+
+def encoder_process(settings: Settings, name: str) -> EncoderProcess:
+    """The same in a process of its own.
+
+    Raises:
+        ModelNotFoundError: There is none.
+    """
+    model = _model(settings, name)
+    return EncoderProcess(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+
+
+def _model(settings: Settings, name: str) -> TextModel:
+    folder = resolve(name, offline=settings.offline)
+    return describe(folder, class_prompt=settings.class_prompt, item_prompt=settings.item_prompt)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from .errors import ModelNotFoundError
 from .schemas.spaces import Space
@@ -16,6 +16,13 @@ class _OfSpace(Protocol):
 
     @property
     def space(self) -> Space: ...
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    """One that has something running."""
+
+    def close(self) -> None: ...
 
 
 _E = TypeVar("_E", bound=_OfSpace)
@@ -34,7 +41,7 @@ class SpaceEncoders(Generic[_E]):
         """
         self._make = make
         self._configured = configured
-        self._first = given
+        self._given = self._first = given
         self._made: dict[str, _E] = {}
         self._lock = threading.RLock()
 
@@ -67,6 +74,13 @@ class SpaceEncoders(Generic[_E]):
         """Use this one for its space."""
         with self._lock:
             self._made.setdefault(encoder.space.fingerprint, encoder)
+
+    def close(self) -> None:
+        """End what some of those that were made here have running."""
+        with self._lock:
+            for one in (self._first, *self._made.values()):
+                if one is not self._given and isinstance(one, _Closable):
+                    one.close()
 
     def _check(self, stored: Space | None) -> None:
         """Refuse an encoder that did not make the stored vectors; the model itself is not loaded.

@@ -68,8 +68,9 @@ class Server:
     log: list[str]
 
     def memory_mib(self) -> float:
-        """What it holds in memory now."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
+        """What it and the process of its encoder hold in memory now."""
+        own = psutil.Process(self.process.pid)
+        return sum(float(one.memory_info().rss) for one in (own, *own.children())) / 2**20
 
 
 @contextmanager

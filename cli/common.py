@@ -67,12 +67,13 @@ class App:
 
         return load_settings(self.flags, config=self.config_file)
 
-    def open(self, *, any_encoder: bool = False, brief: bool = False) -> Catalog:
+    def open(self, *, any_encoder: bool = False, brief: bool = False, apart: bool = False) -> Catalog:
         """The catalogue; use it in a ``with`` statement.
 
         Args:
             any_encoder: Whether it goes by the encoders that it remembers, whatever the settings say.
             brief: Whether a few texts at most will probably be encoded.
+            apart: Whether texts are encoded in a process of their own.
         """
         import logging  # noqa: PLC0415
 
@@ -82,7 +83,7 @@ class App:
         settings = self.load().settings
         if any_encoder:
             settings = settings.model_copy(update={"text_encoder": None, "image_encoder": None})
-        return Catalog.open(settings=settings, brief=brief)
+        return Catalog.open(settings=settings, brief=brief, apart=apart)
 
 
 pass_app = click.make_pass_decorator(App)

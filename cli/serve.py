@@ -61,5 +61,5 @@ def command(
     # Not pymilvus: what it logs is raised as well, so the store has it silent, and this would let it speak again.
     for noisy in ("faiss", "milvus_lite", "PIL", "sentence_transformers", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with app.open() as catalog:
+    with app.open(apart=True) as catalog:
         serve(catalog, options)

@@ -102,7 +102,7 @@ def command(  # noqa: PLR0917 - click gives them by name
         replayed, unreadable = replay(settings.catalog, options)
         Rows(output).one({"replayed": replayed, "no_dead_letters": unreadable})
         return
-    with app.open() as catalog:
+    with app.open(apart=True) as catalog:
         Rows(output).one(summary(work(catalog, options)))
 
 

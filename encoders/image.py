@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import EncoderError
 from ..schemas.records import Role
 from ..schemas.spaces import Space
 from . import precision
@@ -19,6 +18,7 @@ from .base import Encoded
 from .image_loading import LoadedImageModel, Prepared, load_image_model, picture_steps
 from .image_model import ImageModel
 from .lanes import Lanes
+from .outcome import explained, unit
 from .text import usable_cores
 
 __all__ = ["ImageEncoder", "Picture", "Prepared"]
@@ -95,7 +95,7 @@ class ImageEncoder:
         shape = (len(texts), len(self._model.prompts), -1)
         mean: NDArray[np.float32] = vectors.reshape(shape).mean(axis=1)
         cut = np.asarray(truncated.reshape(shape[:2]).any(axis=1), np.bool_)
-        return Encoded(_unit(mean), cut)
+        return Encoded(unit(mean), cut)
 
     def encode_pictures(self, pictures: Iterable[Picture]) -> NDArray[np.float32]:
         """Vectors of the pictures, in their order; shape (n, dim), float32, every row of unit length.
@@ -140,19 +140,22 @@ class ImageEncoder:
         if ready:
             run = self._run_in_lane if in_lane else self._run
             found = run(lambda loaded: loaded.encode_pictures(np.stack(ready)), f"{len(ready)} pictures")
-            vectors = iter(_unit(found))
+            vectors = iter(unit(found))
         return [(key, None if picture is None else next(vectors)) for key, picture in batch]
 
     def _run(self, step: Callable[[LoadedImageModel], _T], what: str) -> _T:
         """One step of the model, on every core and alone."""
         with self._lock:
-            return _explained(step, self._load(), what)
+            loaded = self._load()
+            with explained(what):
+                return step(loaded)
 
     def _run_in_lane(self, step: Callable[[LoadedImageModel], _T], what: str) -> _T:
         """One step of the model, beside those of other lanes."""
         with self._lock:
             loaded = self._load()
-        return _explained(step, loaded, what)
+        with explained(what):
+            return step(loaded)
 
     def _ready(self) -> tuple[Lanes, int]:
         """The lanes that pictures go through, and how many pictures at a time through each; loads the model."""
@@ -182,21 +185,3 @@ def _batches(pieces: Iterable[_T], lanes: int, size: int) -> Iterator[list[_T]]:
     while taken := list(islice(rest, lanes * size)):
         share = -(-len(taken) // lanes)
         yield from (taken[at : at + share] for at in range(0, len(taken), share))
-
-
-def _explained(step: Callable[[LoadedImageModel], _T], loaded: LoadedImageModel, what: str) -> _T:
-    try:
-        return step(loaded)
-    except (RuntimeError, IndexError) as error:
-        message = f"the model failed on {what}: {type(error).__name__}: {error}"
-        hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
-        raise EncoderError(message, hint=hint) from error
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(norms).all() and (norms > 0).all()):
-        message = "the model gave a vector that is zero or not finite"
-        raise EncoderError(message, hint="Run `nearclass doctor`; the model's files may be damaged.")
-    unit: NDArray[np.float32] = vectors / norms
-    return unit

@@ -17,6 +17,7 @@ from .base import Encoded
 from .brief import BriefEncoder, brief_encoder, brief_tokenizer, is_brief
 from .fingerprint import TextModel
 from .lanes import Lanes
+from .outcome import explained, unit
 from .packed import PackedBert, packed_bert
 
 if TYPE_CHECKING:
@@ -93,12 +94,8 @@ class TextEncoder:
             return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
         with self._lock:
             loaded = self._small_one(texts) or self._load()
-        try:
+        with explained(f"{len(texts)} texts"):
             return loaded.encode(texts, self._model.prompts[role])
-        except (RuntimeError, IndexError) as error:
-            message = f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}"
-            hint = "Run `nearclass doctor`; if memory ran out, set NEARCLASS_DEVICE=cpu."
-            raise EncoderError(message, hint=hint) from error
 
     def _small_one(self, texts: Sequence[str]) -> "_Small | None":
         """What encodes a few texts before anything was loaded, if that is wanted and can be done."""
@@ -155,7 +152,7 @@ class _Loaded:
         batches = self._batches(lengths, padded=packed is None)
         for batch, made in zip(batches, self._lanes.each(computed, batches), strict=True):
             vectors[batch] = made
-        return Encoded(_unit(vectors), truncated)
+        return Encoded(unit(vectors), truncated)
 
     def _batches(self, lengths: list[int], *, padded: bool) -> list[NDArray[np.int64]]:
         if not self._on_cpu:
@@ -206,7 +203,7 @@ class _Small:
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
-        return Encoded(_unit(np.stack([self._encoder.vector(one) for one in ids])), truncated)
+        return Encoded(unit(np.stack([self._encoder.vector(one) for one in ids])), truncated)
 
 
 def _tokenized(
@@ -223,15 +220,6 @@ def _tokenized(
             encodings[index] = tokenizer.encode_batch_fast([prompt + text[:end]])[0]
     truncated = [bool(encoding.overflowing) for encoding in encodings]
     return [encoding.ids for encoding in encodings], np.asarray(truncated, np.bool_)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(norms).all() and (norms > 0).all()):
-        message = "the model gave a vector that is zero or not finite"
-        raise EncoderError(message, hint="Run `nearclass doctor`; the model's files may be damaged.")
-    unit: NDArray[np.float32] = vectors / norms
-    return unit
 
 
 def usable_device(wanted: str) -> str:

@@ -165,11 +165,9 @@ def _centred(material: Material, item_centre: Floats, text_centre: Floats) -> _C
 def _label_weight(task: _Centred, labels: NDArray[np.int64]) -> float:
     """What one labelled item counts beside the text of its class, from 0 to 1.
 
-    The weights of Fisher's linear discriminant (Annals of Eugenics 7, 1936) of two numbers, the cosine of an item to
-    the text of a class and that to the mean of its labelled items: the inverse of their covariance over wrong classes
-    times how much higher each is for the right one. So labelled items count little where they err as the text does and
-    by more, as photos do that are alike for other reasons than their class. How near texts lie to items says nothing of
-    that. The cosine to another item of the class is taken from the votes by text, as there may be one label a class.
+    How near texts lie to items does not say: labelled items count little where they err as the text does and by more,
+    as photos do that are alike for other reasons than their class. The cosine to another item of the class is taken
+    from the votes by text, as there may be one label a class.
     """
     known = np.flatnonzero(labels >= 0)
     told, place, sizes = np.unique(labels[known], return_inverse=True, return_counts=True)
@@ -183,14 +181,32 @@ def _label_weight(task: _Centred, labels: NDArray[np.int64]) -> float:
     flat = np.zeros(len(task.anchors), np.float32)
     total, votes = _vote(task, task.anchors, flat, flat)
     voters = (total / np.maximum(votes, 1e-6)[:, None])[told[place]]
-    cosines = items @ task.anchors[told].T, items @ means.T
-    right = cosines[0][np.arange(len(place)), place], (items * voters).sum(axis=1)
-    wrong = place[:, None] != np.arange(len(told))
-    usual = [(one * wrong).sum(axis=1) / (len(told) - 1) for one in cosines]
+    to_texts, to_means = items @ task.anchors[told].T, items @ means.T
+    right = to_texts[np.arange(len(place)), place], (items * voters).sum(axis=1)
+    text, labelled = _discriminant((to_texts, to_means), right, place)
+    return float(np.clip(labelled / max(text, 1e-6) / sizes.mean(), 0, 1))
+
+
+def _discriminant(
+    cosines: tuple[Floats, Floats], right: tuple[Floats, Floats], place: NDArray[np.int64]
+) -> tuple[float, float]:
+    """What each of two cosines counts in telling the right class of an item from wrong ones.
+
+    The weights of Fisher's linear discriminant (Annals of Eugenics 7, 1936): the inverse of their covariance over wrong
+    classes times how much higher each is for the right one.
+
+    Args:
+        cosines: Both of each item to each class, shape (n, K).
+        right: Both of each item to its class, shape (n,).
+        place: Of the right class among the K, shape (n,).
+    """
+    classes = cosines[0].shape[1]
+    wrong = place[:, None] != np.arange(classes)
+    usual = [(one * wrong).sum(axis=1) / (classes - 1) for one in cosines]
     errors = np.cov([(one - mean[:, None])[wrong] for one, mean in zip(cosines, usual, strict=True)])
     higher = [float((one - mean).mean()) for one, mean in zip(right, usual, strict=True)]
-    text, labelled = np.linalg.solve(errors + 1e-6 * np.eye(2), higher)
-    return float(np.clip(labelled / max(text, 1e-6) / sizes.mean(), 0, 1))
+    first, second = np.linalg.solve(errors + 1e-6 * np.eye(2), higher)
+    return float(first), float(second)
 
 
 def _centres(rough: _Centred, material: Material) -> tuple[Floats, Floats]:

@@ -1,0 +1,202 @@
+"""A text encoder in a process of its own: whoever asks goes on in Python while the model computes.
+
+One interpreter runs one thread at a time, and calling a model takes it for a moment at each of some hundred steps. A
+service that reads requests and ranks classes in the interpreter that also calls the model makes every step wait its
+turn.
+
+Calls and answers are pickled over the standard input and output of the process. It ends with whoever started it: its
+input ends then.
+"""
+
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any, Final
+
+import numpy as np
+
+from ..errors import EncoderError, NearclassError
+from ..schemas.records import Role
+from ..schemas.spaces import Space
+from .base import Encoded
+from .fingerprint import TextModel
+from .text import TextEncoder, usable_cores
+
+__all__ = ["EncoderProcess", "work"]
+
+_log = logging.getLogger(__name__)
+
+_START: Final = "import sys; sys.path[:] = {path!r}; from {module} import work; work()"
+"""The process finds what this one finds, and nothing that lies in the folder it is started in."""
+
+_END_S: Final = 10.0
+
+
+class EncoderProcess:
+    """Texts to unit vectors as ``TextEncoder`` makes them; may be used from several threads.
+
+    The process begins with the first text, and again if it has died.
+    """
+
+    def __init__(
+        self, model: TextModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> None:
+        """Encode with a model; see ``TextEncoder``."""
+        self._model = model
+        self._settings = {"device": device, "precision": precision, "threads": threads}
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors; known without the process."""
+        return self._model.space
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        """Vectors of the texts, in their order.
+
+        Raises:
+            EncoderError: The model cannot be loaded, or gave something that is not a finite vector; or its process
+                ended twice on these texts.
+        """
+        if not texts:
+            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+        try:
+            return self._running().encode(texts, role)
+        except _EndedError as error:
+            _log.warning("%s; it is started again", error)
+        try:
+            return self._running().encode(texts, role)
+        except _EndedError as error:
+            message = f"the model failed on {len(texts)} texts: {error}"
+            raise EncoderError(message, hint="Run `nearclass doctor`; memory may have run out.") from error
+
+    def close(self) -> None:
+        """End the process, when it has answered; another text starts it again."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    def _running(self) -> "_Child":
+        with self._lock:
+            if self._child is None or self._child.ended:
+                if self._child is not None:
+                    self._child.close()
+                self._child = _Child(self._model, self._settings)
+            return self._child
+
+
+class _EndedError(Exception):
+    """The process is not there any more."""
+
+
+class _Child:
+    """One process, and the calls that it has not answered.
+
+    Attributes:
+        ended: Whether it answers no more.
+    """
+
+    def __init__(self, model: TextModel, settings: Mapping[str, Any]) -> None:
+        code = _START.format(path=sys.path, module=__name__)
+        # In a session of its own: Ctrl-C is for whoever started it, who may have texts to encode yet.
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter
+            [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        self._lock = threading.Lock()
+        self._calls: dict[int, Future[Encoded]] = {}
+        self._number = 0
+        self.ended = False
+        threading.Thread(target=self._listen, name="encoder", daemon=True).start()
+        with self._lock:
+            self._send((model, settings))
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        future: Future[Encoded] = Future()
+        with self._lock:
+            self._number += 1
+            self._calls[self._number] = future
+            if self.ended:
+                raise _EndedError(self._how())
+            self._send((self._number, list(texts), role))
+        return future.result()
+
+    def close(self) -> None:
+        """Let it answer, and wait for its end."""
+        with self._lock, suppress(OSError):
+            _pipe(self._process.stdin).close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, what: object) -> None:
+        pipe = _pipe(self._process.stdin)
+        with suppress(OSError):  # it has ended, as who listens finds out and tells
+            pipe.write(pickle.dumps(what))
+            pipe.flush()
+
+    def _listen(self) -> None:
+        answers = _pipe(self._process.stdout)
+        with suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                number, made = pickle.load(answers)  # noqa: S301 - of our own process
+                future = self._calls.pop(number)
+                if isinstance(made, Encoded):
+                    future.set_result(made)
+                else:
+                    future.set_exception(EncoderError(made[0], hint=made[1]))
+        answers.close()
+        self._process.wait()
+        with self._lock:
+            self.ended = True
+            left, self._calls = self._calls, {}
+        for future in left.values():
+            future.set_exception(_EndedError(self._how()))
+
+    def _how(self) -> str:
+        return f"the process of the encoder ended with {self._process.returncode}"
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None  # noqa: S101 - it was asked for
+    return pipe
+
+
+def work() -> None:
+    """Encode what comes in until nothing more does; all that the process does."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service: who started it tells it when to end
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    model, settings = pickle.load(calls)  # noqa: S301 - of whoever started it
+    encoder, lock = TextEncoder(model, **settings), threading.Lock()
+
+    def answer(number: int, texts: Sequence[str], role: Role) -> None:
+        made = _made(encoder, texts, role)
+        with lock:
+            pickle.dump((number, made), answers)
+            answers.flush()
+
+    # One more than compute at a time: its tokens are ready when a core is.
+    with ThreadPoolExecutor((settings["threads"] or usable_cores()) + 1) as pool, suppress(EOFError):
+        while True:
+            pool.submit(answer, *pickle.load(calls))  # noqa: S301
+
+
+def _made(encoder: TextEncoder, texts: Sequence[str], role: Role) -> Encoded | tuple[str, str]:
+    """Vectors, or message and hint of the error."""
+    try:
+        return encoder.encode(texts, role)
+    except NearclassError as error:
+        return error.message, error.hint
+    except Exception as error:  # noqa: BLE001 - told to whoever asked, who would wait for ever
+        return f"the model failed on {len(texts)} texts: {type(error).__name__}: {error}", "Run `nearclass doctor`."
