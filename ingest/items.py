@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from ..encoders.base import Encoder
 from ..query.live import LiveSpace
@@ -20,11 +19,6 @@ from .pending import ChunkResult, Pending, Refusal
 from .renewal import stays
 
 __all__ = ["ChunkResult", "ItemWriter", "Looking", "Refusal", "answer", "decision_fields"]
-
-
-_PART: Final = 128
-"""Items with pictures that are stored at a time. While they are, the encoder goes on with what it has, some 80 pictures
-on two cores; more at a time would let it wait."""
 
 
 class ItemWriter:
@@ -83,12 +77,8 @@ class ItemWriter:
         pending = self._maker.prepare(items, confirmed, result)
         seen = self._seen(pending)
         known = {key: row["content_hash"] for key, row in seen.items()}
-        looked = self._maker.look(pending, lambda key, digest: known.get(key) == digest, result)
-        # In parts, where pictures are looked at: those of the next one meanwhile.
-        size = _PART if any(one.pictured for one in pending) else max(1, len(pending))
-        while part := list(islice(looked, size)):
-            self._put(part, seen, result, answer_all=answer_all)
-        return result
+        pending = self._maker.look(pending, lambda key, digest: known.get(key) == digest, result)
+        return self._put(pending, seen, result, answer_all=answer_all)
 
     def put(self, pending: Sequence[Pending]) -> ChunkResult:
         """Store items that were made elsewhere, with the vectors and answers that they bring, as ``write`` would.
@@ -103,10 +93,9 @@ class ItemWriter:
         known = {key: row["content_hash"] for key, row in seen.items()}
         # Its picture was stored when it was made, and is not any more.
         blind = [one for one in pending if one.digest and one.picture is None and known.get(one.key) != one.digest]
-        looked = list(self._maker.look(blind, lambda _key, _digest: False, result))
+        looked = self._maker.look(blind, lambda _key, _digest: False, result)
         lost = {one.key for one in blind} - {one.key for one in looked}
-        self._put([one for one in pending if one.key not in lost], seen, result)
-        return result
+        return self._put([one for one in pending if one.key not in lost], seen, result)
 
     def _seen(self, pending: Sequence[Pending]) -> dict[str, dict[str, Any]]:
         """What is stored of the pictures of items."""
@@ -119,25 +108,26 @@ class ItemWriter:
         result: ChunkResult,
         *,
         answer_all: bool = False,
-    ) -> None:
+    ) -> ChunkResult:
         if self._folders is not None:  # also for what is stored already: it may be older than this memory
             self._folders.note(folders_of(one.item for one in pending if one.digest))
         old = self._rows.stored([one.key for one in pending])
         revision = self._live.assigner().taxonomy.revision
         fresh, stale = _sorted(pending, old, seen, None if answer_all else revision, result)
         stale = stale if stale and (answer_all or self._answered.revision() < revision) else []
-        result.reassigned += len(stale)
+        result.reassigned = len(stale)
         todo = [one for one in fresh if one.content_hash and one.vector is None]
         self._maker.embed(
             [one for one in todo if one.key not in old or old[one.key]["content_hash"] != one.content_hash], result
         )
         self._recall(fresh)
-        result.answers |= self._write(fresh, old, seen)
+        result.answers = self._write(fresh, old, seen)
         again = [one.key for one in stale]
         # Whoever answers all stored items anew after a change may have passed these before they were here.
         if self._live.moved_on(revision):
             again += [one.key for one in fresh]
         result.answers |= self.reassign(again)
+        return result
 
     def reassign(self, keys: Sequence[str], *, only: str = "") -> dict[str, Assignment]:
         """Answer stored items anew from their stored vectors; who has the class that a person confirmed keeps it.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..encoders.image_loading import Prepared
     from ..pictures.load import PictureBytes, PictureLoader, PictureSource
 
-__all__ = ["Looked", "folders_of", "look", "looked"]
+__all__ = ["Looked", "folders_of", "look"]
 
 
 def folders_of(items: Iterable[Item]) -> set[str]:
@@ -52,17 +52,7 @@ def look(
     sources: Sequence["PictureSource"],
     known: Callable[[int, str], bool] = lambda _place, _digest: False,
 ) -> list[Looked | PictureError]:
-    """What ``looked`` gives, once all of it is there."""
-    return list(looked(loader, encoder, sources, known))
-
-
-def looked(
-    loader: "PictureLoader",
-    encoder: "ImageEncoder",
-    sources: Sequence["PictureSource"],
-    known: Callable[[int, str], bool] = lambda _place, _digest: False,
-) -> Iterator[Looked | PictureError]:
-    """Digest and vector of each picture, or why it cannot be used, in the order of the sources and as they come.
+    """Digest and vector of each picture, or why it cannot be used, in the order of the sources.
 
     Threads read and decode what comes next while the encoder computes; of the pixels, only those are in memory that
     the loader works on ahead and one batch of the encoder.
@@ -94,10 +84,6 @@ def looked(
             else:
                 yield (place, digest), one
 
-    at = 0
     for (place, digest), vector in encoder.stream(prepared()):
         found[place] = Looked(digest, vector)
-        while at in found:  # those that need no vector are there before others of lower places
-            yield found.pop(at)
-            at += 1
-    yield from (found[place] for place in range(at, len(sources)))
+    return [found[place] for place in range(len(sources))]

@@ -1,6 +1,6 @@
 """What is done to items before anything is stored: checked, looked at, embedded, answered. It needs no store."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +55,8 @@ class ItemMaker:
         given = confirmed or [""] * len(items)
         return prepare(items, given, self._space, result, pictures=self._looking is not None)
 
-    def look(
-        self, pending: Sequence[Pending], known: Callable[[str, str], bool], result: ChunkResult
-    ) -> Iterator[Pending]:
-        """Digests of the pictures, and vectors of those that are not known; the items that can be stored, as they come.
-
-        While whoever takes them does something else, the pictures that come next are looked at.
+    def look(self, pending: Sequence[Pending], known: Callable[[str, str], bool], result: ChunkResult) -> list[Pending]:
+        """Digests of the pictures, and vectors of those that are not known; the items that can be stored.
 
         Args:
             pending: The items.
@@ -69,27 +65,26 @@ class ItemMaker:
         """
         pictured = [one for one in pending if one.pictured]
         if self._looking is None or not pictured:
-            yield from pending
-            return
+            return list(pending)
         from ..pictures.load import PictureSource  # noqa: PLC0415 - slow to import
-        from .looking import looked  # noqa: PLC0415
+        from .looking import look  # noqa: PLC0415
 
         sources = [PictureSource(one.item.image or "", Path(one.item.folder or ".")) for one in pictured]
-        come = looked(
+        looked = look(
             self._looking.loader,
             self._looking.encoder,
             sources,
             lambda place, digest: known(pictured[place].key, digest),
         )
-        for one in pending:
-            if one.pictured:
-                found = next(come)
-                if isinstance(found, PictureError):
-                    result.refusals.append(Refusal(one.index, found.code, found.message))
-                    continue
-                one.digest, one.picture = found.digest, found.vector
-                result.pictures += found.vector is not None
-            yield one
+        refused: set[int] = set()
+        for one, found in zip(pictured, looked, strict=True):
+            if isinstance(found, PictureError):
+                refused.add(one.index)
+                result.refusals.append(Refusal(one.index, found.code, found.message))
+                continue
+            one.digest, one.picture = found.digest, found.vector
+            result.pictures += found.vector is not None
+        return [one for one in pending if one.index not in refused]
 
     def embed(self, todo: Sequence[Pending], result: ChunkResult) -> None:
         """Vectors of these texts."""

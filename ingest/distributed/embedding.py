@@ -132,7 +132,7 @@ class ShardEmbedder:
         known = recipe.texts.has([one.key for one in pending], [one.content_hash for one in pending]).tolist()
         pending_known = {one.key for one, is_known in zip(pending, known, strict=True) if is_known}
         seen = recipe.pictures
-        pending = list(maker.look(pending, lambda key, digest: bool(seen.has([key], [digest])[0]), result))
+        pending = maker.look(pending, lambda key, digest: bool(seen.has([key], [digest])[0]), result)
         wanted = [one for one in pending if one.content_hash and one.vector is None and one.key not in pending_known]
         maker.embed(wanted, result)
         whole = [
