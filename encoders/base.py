@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..schemas.records import Role
 from ..schemas.spaces import Space
 
-__all__ = ["Encoded", "Encoder"]
+__all__ = ["Encoded", "Encoder", "ExpectingEncoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +40,13 @@ class Encoder(Protocol):
         Raises:
             EncoderError: The model cannot be loaded or run.
         """
+        ...
+
+
+@runtime_checkable
+class ExpectingEncoder(Encoder, Protocol):
+    """One that can begin with texts before it is asked for their vectors."""
+
+    def expect(self, texts: Sequence[str], role: Role) -> None:
+        """Begin with texts that will probably be asked for soon; nothing is waited for, and no error is raised."""
         ...

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from typing import IO, Any, Final
 
 import numpy as np
@@ -38,6 +39,12 @@ _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import work; 
 
 _END_S: Final = 10.0
 
+_MOST_LISTS: Final = 3
+"""Lists of texts that are expected at a time: what comes beyond is asked for when it is there."""
+
+_MOST_EXPECTED: Final = 8192
+"""Texts whose vectors are kept for whoever will ask, 12 MiB of 384 numbers each; the oldest go first."""
+
 
 class EncoderProcess:
     """Texts to unit vectors as ``TextEncoder`` makes them; may be used from several threads.
@@ -53,6 +60,9 @@ class EncoderProcess:
         self._settings = {"device": device, "precision": precision, "threads": threads}
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._ahead = ThreadPoolExecutor(1, "expected")  # one list after the other: the first is needed first
+        self._lists: list[Future[Encoded]] = []
+        self._expected: dict[tuple[Role, str], tuple[Future[Encoded], int]] = {}
 
     @property
     def space(self) -> Space:
@@ -68,6 +78,41 @@ class EncoderProcess:
         """
         if not texts:
             return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+        there = self._met(texts, role)
+        if not there:
+            return self._encoded(texts, role)
+        vectors, truncated = np.empty((len(texts), self.space.dim), np.float32), np.empty(len(texts), np.bool_)
+        rest = [place for place in range(len(texts)) if place not in there]
+        if rest:
+            made = self._encoded([texts[place] for place in rest], role)
+            vectors[rest], truncated[rest] = made.vectors, made.truncated
+        for place, (future, index) in there.items():
+            made = future.result()
+            vectors[place], truncated[place] = made.vectors[index], made.truncated[index]
+        return Encoded(vectors, truncated)
+
+    def expect(self, texts: Sequence[str], role: Role) -> None:
+        """Begin with texts that will probably be asked for soon; nothing is waited for, and no error is raised."""
+        with self._lock:
+            new = [text for text in dict.fromkeys(texts) if (role, text) not in self._expected]
+            self._lists = [one for one in self._lists if not one.done()]
+            if not new or len(self._lists) == _MOST_LISTS:
+                return
+            future = self._ahead.submit(self._encoded, new, role)
+            self._lists.append(future)
+            self._expected |= {(role, text): (future, index) for index, text in enumerate(new)}
+            for key in list(islice(self._expected, max(0, len(self._expected) - _MOST_EXPECTED))):
+                del self._expected[key]
+
+    def _met(self, texts: Sequence[str], role: Role) -> dict[int, tuple[Future[Encoded], int]]:
+        """Which of the texts were expected, by place; they are expected no more. Those that failed are left out."""
+        with self._lock:
+            found = {place: self._expected.get((role, text)) for place, text in enumerate(texts)}
+            for text in texts:
+                self._expected.pop((role, text), None)
+        return {place: one for place, one in found.items() if one is not None and one[0].exception() is None}
+
+    def _encoded(self, texts: Sequence[str], role: Role) -> Encoded:
         try:
             return self._running().encode(texts, role)
         except _EndedError as error:
@@ -82,6 +127,7 @@ class EncoderProcess:
         """End the process, when it has answered; another text starts it again."""
         with self._lock:
             child, self._child = self._child, None
+            self._expected.clear()
         if child is not None:
             child.close()
 

@@ -80,6 +80,10 @@ class ItemWriter:
         pending = self._maker.look(pending, lambda key, digest: known.get(key) == digest, result)
         return self._put(pending, seen, result, answer_all=answer_all)
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin to embed items that will probably be written next, where the encoder can; nothing is waited for."""
+        self._maker.expect(items)
+
     def put(self, pending: Sequence[Pending]) -> ChunkResult:
         """Store items that were made elsewhere, with the vectors and answers that they bring, as ``write`` would.
 

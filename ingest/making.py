@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.base import Encoder
+from ..encoders.base import Encoder, ExpectingEncoder
 from ..errors import PictureError
 from ..query.assign import Assigner
 from ..query.fuse import FusedAssigner
@@ -17,6 +17,7 @@ from ..query.pair import LivePair
 from ..schemas.records import Assignment, Item, Role
 from ..schemas.spaces import Space
 from ..schemas.taxonomy import Taxonomy
+from ..schemas.text import item_text
 from .item_rows import half
 from .pending import ChunkResult, Pending, Refusal, prepare
 
@@ -85,6 +86,11 @@ class ItemMaker:
             one.digest, one.picture = found.digest, found.vector
             result.pictures += found.vector is not None
         return [one for one in pending if one.index not in refused]
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin with the texts of items that will probably come next, where the encoder can."""
+        if isinstance(self._encoder, ExpectingEncoder):
+            self._encoder.expect([text for item in items if (text := item_text(item))], Role.ITEM)
 
     def embed(self, todo: Sequence[Pending], result: ChunkResult) -> None:
         """Vectors of these texts."""

@@ -128,6 +128,10 @@ class FollowingWriter:
         self._moves.carry(self._written, [key_of(item.id) for item in items])
         return result
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin to embed items that will probably be written next, as ``ItemWriter.expect``."""
+        self._writer.expect(items)
+
     def put(self, pending: Sequence[Pending]) -> ChunkResult:
         """Store items that were made elsewhere for the space that served at the beginning, as ``ItemWriter.put``.
 

@@ -75,12 +75,18 @@ class Applier:
         self._held = _Held()
         self._swept_to = ""
 
-    def apply(self, events: Sequence[Event]) -> dict[int, Failure]:
+    def apply(self, events: Sequence[Event], coming: Sequence[Event] = ()) -> dict[int, Failure]:
         """Write what is newer than what is there; nothing is durable before ``commit``.
+
+        Args:
+            events: What to write.
+            coming: What will probably be written next; some of the work on it begins while these are written.
 
         Returns:
             Which events could not be stored, by place, and why. In the place of such a one the next newest stands.
         """
+        for some in (events, coming):
+            self.site.target.expect(some)
         places: dict[str, dict[_Order, list[int]]] = {}
         for place, event in enumerate(events):
             places.setdefault(event.target, {}).setdefault(event.order, []).append(place)

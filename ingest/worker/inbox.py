@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from .limits import Limits
@@ -87,6 +88,10 @@ class Inbox:
             self._queued_bytes -= size
             self._changed.notify_all()
         return found
+
+    def coming(self) -> list[Message]:
+        """The messages of the next batch that are here already."""
+        return list(islice(self._queue, self._limits.batch))
 
     def again(self, message: Message, wait_s: float) -> None:
         """Give a message out once more, after some time."""

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .events import BadEventError, Event
+
 __all__ = ["Link", "Message", "Take"]
 
 
@@ -17,6 +19,7 @@ class Message:
         handle: What the broker needs to have it acknowledged.
         deliveries: How often the broker has delivered it, this time included, where it counts.
         tries: How often it could not be stored.
+        event: The event in it, or why there is none, once it has been read.
     """
 
     body: bytes
@@ -24,6 +27,7 @@ class Message:
     handle: Any = None
     deliveries: int = 1
     tries: int = 0
+    event: Event | BadEventError | None = None
 
 
 Take = Callable[[Sequence[Message]], Awaitable[None]]

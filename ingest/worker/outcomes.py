@@ -30,6 +30,10 @@ class Target(Protocol):
         """Store or remove items and classes; for each event the answer of its item, if it has one, or the failure."""
         ...
 
+    def expect(self, events: Sequence[Event]) -> None:
+        """Begin with what can be done before events are put; they may never be."""
+        ...
+
     def flush(self) -> None:
         """Return when everything put is durable."""
         ...

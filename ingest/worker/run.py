@@ -130,12 +130,14 @@ class WorkerRun:
         good: list[Message] = []
         dead: list[tuple[Message, Failure]] = []
         for message in batch:
-            try:
-                events.append(parse(message.body, self._applier.site.space))
+            found = self._read(message)
+            if isinstance(found, BadEventError):
+                dead.append((message, Failure(found.code, found.message)))
+            else:
+                events.append(found)
                 good.append(message)
-            except BadEventError as error:
-                dead.append((message, Failure(error.code, error.message)))
-        failures = await self._patience.store("apply", lambda: self._applier.apply(events)) if events else {}
+        coming = [found for found in map(self._read, self._inbox.coming()) if isinstance(found, Event)]
+        failures = await self._patience.store("apply", lambda: self._applier.apply(events, coming)) if events else {}
         _check(good, failures)
         for place, message in enumerate(good):
             if place not in failures:
@@ -148,6 +150,14 @@ class WorkerRun:
                 self._inbox.again(message, self._limits.retry_s * 2 ** (message.tries - 1))
                 self.status.retried += 1
         await self._bury(dead)
+
+    def _read(self, message: Message) -> Event | BadEventError:
+        if message.event is None:
+            try:
+                message.event = parse(message.body, self._applier.site.space)
+            except BadEventError as error:
+                message.event = error
+        return message.event
 
     async def _apart(self, suspects: Sequence[Message]) -> None:
         """Take messages that may have ended workers one by one, so that the others are done before one of them does."""

@@ -48,7 +48,7 @@ class CatalogTarget:
         self._stored = stored()
         self._classes = classes
         self._put_classes = put_classes
-        self._dirty = False
+        self._dirty = self._fresh = False
         self._clean = (-1, float("-inf"))
         self._renewal: Renewal | None = None
         self._pages: Iterator[Page] = iter(())
@@ -71,6 +71,12 @@ class CatalogTarget:
                 for place, result in zip(places, found, strict=True):
                     results[place] = result
         return results
+
+    def expect(self, events: Sequence[Event]) -> None:
+        """Begin to embed the items of events that will be put next, if of the last ones most were new or changed."""
+        if not self._fresh:
+            return
+        self._writer.expect([event.item for event in events if event.kind is EventKind.ITEM_UPSERT])
 
     def flush(self) -> None:
         """Return when every item put is durable; classes are at once."""
@@ -129,6 +135,7 @@ class CatalogTarget:
     def _upsert(self, events: Sequence[Event]) -> _Results:
         self._dirty = True
         result = self._writer.write([event.item for event in events], answer_all=True)
+        self._fresh = 2 * result.embedded >= len(events)
         failed = {refusal.index: Failure(refusal.code, refusal.message) for refusal in result.refusals}
         answers = ((place, result.answers.get(event.id)) for place, event in enumerate(events))
         return [failed.get(place) or (None if answer is None else answer.row()) for place, answer in answers]

@@ -128,3 +128,45 @@ def test_it_ends_with_whoever_started_it(model_dir: Path) -> None:
         (started,) = psutil.Process(parent.pid).children()
         parent.kill()
         assert gone(started)
+
+
+def test_expected_texts_have_the_vectors_that_they_would_have(apart: EncoderProcess) -> None:
+    before = apart.encode([*TEXTS, "spade"], Role.ITEM)
+    apart.expect(TEXTS[:2], Role.ITEM)
+    apart.expect([*TEXTS, TEXTS[0]], Role.ITEM)
+    found = apart.encode([*TEXTS, "spade"], Role.ITEM)
+    np.testing.assert_array_equal(found.vectors, before.vectors)
+    np.testing.assert_array_equal(found.truncated, before.truncated)
+    np.testing.assert_array_equal(apart.encode(TEXTS, Role.ITEM).vectors, before.vectors[:-1])  # again, not expected
+
+
+def test_texts_are_expected_in_a_role(apart: EncoderProcess) -> None:
+    apart.expect(["spade"], Role.CLASS)
+    np.testing.assert_array_equal(
+        apart.encode(["spade", "spade"], Role.ITEM).vectors[0], apart.encode(["spade"], Role.CLASS).vectors[0]
+    )
+
+
+def test_what_is_expected_begins_before_anybody_asks(apart: EncoderProcess) -> None:
+    apart.encode(TEXTS, Role.ITEM)
+    used = child().cpu_times().user
+    apart.expect([f"kettle {number} of some" for number in range(600)], Role.ITEM)
+    for _ in range(100):
+        if child().cpu_times().user - used > 0.3:
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing was done")
+
+
+def test_a_process_that_dies_of_what_is_expected_is_started_again_for_what_is_asked(apart: EncoderProcess) -> None:
+    before = apart.encode(TEXTS, Role.ITEM).vectors
+    apart.expect([*TEXTS, *(f"kettle {number} of many" for number in range(1500))], Role.ITEM)
+    child().kill()
+    np.testing.assert_array_equal(apart.encode(TEXTS, Role.ITEM).vectors, before)
+
+
+def test_more_than_is_worked_on_is_not_kept_waiting(apart: EncoderProcess) -> None:
+    for start in range(0, 100_000, 1000):
+        apart.expect([f"kettle {number}" for number in range(start, start + 1000)], Role.ITEM)
+    apart.close()  # within its time: all but a few lists were never begun
+    assert apart.encode(["kettle 99999"], Role.ITEM).vectors.shape == (1, 384)

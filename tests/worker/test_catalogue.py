@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from nearclass import Catalog, ClassSpec, Settings
 from nearclass.errors import StoreUnavailableError
 from nearclass.ingest.worker.applying import Applier, Site
 from nearclass.ingest.worker.backfill import Backfill
@@ -174,3 +175,33 @@ def test_a_class_of_given_vectors_brings_its_vector(catalog, shop):
         failures, rows = done(worker, *events)
     assert failures == {}
     assert rows["x"]["class_id"] == "others"
+
+
+class Expecting:
+    """An encoder that notes what it is told will come."""
+
+    def __init__(self, encoder):
+        self.space = encoder.space
+        self.encode = encoder.encode
+        self.told = []
+
+    def expect(self, texts, _role):
+        self.told.append(texts)
+
+
+def test_the_next_items_are_begun_with_while_most_are_new(encoder, tmp_path):
+    noting = Expecting(encoder)
+    with Catalog.open(settings=Settings(uri=str(tmp_path / "noting.db")), encoder=noting) as other:
+        other.import_classes([ClassSpec("k", "kettle")])
+        with other.writing() as writer:
+            put = partial(_put_classes, other, None)
+            target = CatalogTarget(writer, lambda: other.items().stored, other.classes, put)
+            worker = Applier(Site(target, Versions(other.store, "default"), NoClaims(), "w"))
+            first, next_ = upsert("a", 1, title="steel kettle"), upsert("b", 1, title="glass kettle")
+            worker.apply([first], [next_, delete("c", 1)])
+            assert noting.told == []  # whether items are new is not known yet
+            worker.apply([next_], [upsert("d", 1, title="red kettle")])
+            assert noting.told == [["glass kettle"], ["red kettle"]]
+            worker.apply([upsert("a", 2, title="steel kettle")], [upsert("e", 1, title="kettle")])
+            worker.apply([upsert("b", 2, title="glass kettle")], [upsert("e", 1, title="kettle")])
+            assert noting.told[2:] == [["steel kettle"], ["kettle"]]  # after items that were as they are, no more

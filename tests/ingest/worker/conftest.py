@@ -160,6 +160,10 @@ class MemoryTarget:
         self.rows = rows
         self.step = step
         self.revision = revision
+        self.expected = []
+
+    def expect(self, events):
+        self.expected.append([event.id for event in events])
 
     def put(self, events):
         results = []

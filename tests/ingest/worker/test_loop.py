@@ -153,7 +153,7 @@ def test_long_events_make_a_batch_shorter_and_are_not_taken_far_ahead(world, too
     link = tools.Link(*map(tools.written, events), page=2)
     worker, batches, held = world.worker(), [], []
     apply = worker.apply
-    worker.apply = lambda some: batches.append(len(some)) or apply(some)
+    worker.apply = lambda some, coming: batches.append(len(some)) or apply(some, coming)
 
     def done(run):
         held.append(run.status.in_hand)
@@ -222,3 +222,11 @@ def test_what_may_have_ended_workers_is_taken_last_and_alone_and_given_up_after_
     assert link.acked[:3] == ["m1", "m3", "m5"]
     assert [count for what, count in link.calls if what == "ack"] == [3, 1, 1, 1]
     assert status.dead == {"never_finished": 1}
+
+
+def test_while_a_batch_is_written_the_next_one_that_is_here_is_expected(world, tools):
+    worker = world.worker()
+    link = tools.Link(*(tools.written(tools.upsert(f"i{number}", 1)) for number in range(8)), b"poison", page=9)
+    tools.work(link, worker, until=all_acked(link, 9))
+    first, second = [f"i{number}" for number in range(4)], [f"i{number}" for number in range(4, 8)]
+    assert worker.site.target.expected[:3] == [first, second, second]
