@@ -153,7 +153,7 @@ def test_long_events_make_a_batch_shorter_and_are_not_taken_far_ahead(world, too
     link = tools.Link(*map(tools.written, events), page=2)
     worker, batches, held = world.worker(), [], []
     apply = worker.apply
-    worker.apply = lambda some, coming: batches.append(len(some)) or apply(some, coming)
+    worker.apply = lambda some, coming=(): batches.append(len(some)) or apply(some, coming)
 
     def done(run):
         held.append(run.status.in_hand)
