@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
@@ -11,6 +12,8 @@ from .common import App, end_with_rejects, format_option, note, pass_app, reject
 from .diffing import mapping_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..catalog import Catalog
 
 __all__ = ["command"]
@@ -51,49 +54,76 @@ def command(
 
     Example: nearclass classes import classes.jsonl
     """
+    found: list[_Imported] = []
+
+    def make(catalog: Catalog) -> dict[str, Any]:
+        found.append(
+            _import(catalog, path, file_format, space, mapping, rejects, changing, retire_missing=retire_missing)
+        )
+        return found[-1].row
+
+    summary = changing.make(app, output, make, space=space)
+    done = found[-1]
+    if done.unseen:
+        note(UNSEEN.format(done.unseen))
+    if done.left:
+        more = len(done.left) - _NAMED
+        named = ", ".join(done.left[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        what = f"{len(done.left)} classes are in neither file nor mapping, and stay"
+        note(f"{what}: {named}; --retire-missing retires them")
+    if not summary["assignable"]:
+        note("No class can be assigned yet: all of them group others or are marked as not assignable.")
+    end_with_rejects(done.rejected, rejects)
+
+
+@dataclass(frozen=True)
+class _Imported:
+    """What came of a file: the row to print, and what is noted beside it."""
+
+    row: dict[str, Any]
+    rejected: int
+    unseen: int
+    left: Sequence[str]
+
+
+def _import(
+    catalog: Catalog,
+    path: str,
+    file_format: str | None,
+    space: str | None,
+    mapping: str | None,
+    rejects: str,
+    changing: Changing,
+    *,
+    retire_missing: bool,
+) -> _Imported:
     from ..ingest.class_files import open_version  # noqa: PLC0415
     from ..ingest.rejects import RejectWriter, refused_class  # noqa: PLC0415
 
-    rejected, unseen = 0, 0
-    left: list[str] = []
-
-    def make(catalog: Catalog) -> dict[str, Any]:
-        nonlocal rejected, unseen
-        base = catalog.classes.taxonomy
-        found = open_version(path, base, mapping=mapping, retire_missing=retire_missing, format=file_format)
-        change = catalog.import_classes(
-            found.specs, space=space, folder=found.file.folder, base=base, by=changing.by, message=changing.message
-        )
-        bad = [*found.rejects, *(refused_class(problem, found.file) for problem in change.problems)]
-        with RejectWriter(rejects) as writer:
-            for one in bad:
-                writer.write(one)
-        rejected = len(bad)
-        unseen = sum(bool(spec.images) for spec in found.file.specs) if not catalog.sees else 0
-        row = {
-            "added": len(change.added),
-            "changed": len(change.changed),
-            "unchanged": change.unchanged,
-            "implied": found.file.implied,
-            "rejected": rejected,
-        }
-        if mapping is not None or retire_missing:
-            left.extend(() if retire_missing else found.missing)
-            row |= {"merged": len(found.leads), "several": len(found.several), "unknown": found.unknown}
-            row |= {"missing": len(found.missing)}
-        return {
-            **row,
-            "classes": len(change.taxonomy),
-            "assignable": len(change.taxonomy.assignable()),
-            "revision": change.taxonomy.revision,
-        }
-
-    summary = changing.make(app, output, make, space=space)
-    if unseen:
-        note(UNSEEN.format(unseen))
-    if left:
-        named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
-        note(f"{len(left)} classes are in neither file nor mapping, and stay: {named}; --retire-missing retires them")
-    if not summary["assignable"]:
-        note("No class can be assigned yet: all of them group others or are marked as not assignable.")
-    end_with_rejects(rejected, rejects)
+    base = catalog.classes.taxonomy
+    found = open_version(path, base, mapping=mapping, retire_missing=retire_missing, format=file_format)
+    change = catalog.import_classes(
+        found.specs, space=space, folder=found.file.folder, base=base, by=changing.by, message=changing.message
+    )
+    bad = [*found.rejects, *(refused_class(problem, found.file) for problem in change.problems)]
+    with RejectWriter(rejects) as writer:
+        for one in bad:
+            writer.write(one)
+    row = {
+        "added": len(change.added),
+        "changed": len(change.changed),
+        "unchanged": change.unchanged,
+        "implied": found.file.implied,
+        "rejected": len(bad),
+    }
+    mapped = mapping is not None or retire_missing
+    if mapped:
+        row |= {"merged": len(found.leads), "several": len(found.several), "unknown": found.unknown}
+        row |= {"missing": len(found.missing)}
+    row |= {
+        "classes": len(change.taxonomy),
+        "assignable": len(change.taxonomy.assignable()),
+        "revision": change.taxonomy.revision,
+    }
+    unseen = 0 if catalog.sees else sum(bool(spec.images) for spec in found.file.specs)
+    return _Imported(row, len(bad), unseen, found.missing if mapped and not retire_missing else ())

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, Final
@@ -35,7 +35,7 @@ __all__ = ["EncoderProcess", "work"]
 _log = logging.getLogger(__name__)
 
 _START: Final = "import sys; sys.path[:] = {path!r}; from {module} import work; work()"
-"""The process finds what this one finds, and nothing that lies in the folder it is started in."""
+"""The process finds the modules that this one finds."""
 
 _END_S: Final = 10.0
 
@@ -98,7 +98,7 @@ class EncoderProcess:
             self._lists = [one for one in self._lists if not one.done()]
             if not new or len(self._lists) == _MOST_LISTS:
                 return
-            future = self._ahead.submit(self._encoded, new, role)
+            future = self._ahead.submit(self._begun, new, role)
             self._lists.append(future)
             self._expected |= {(role, text): (future, index) for index, text in enumerate(new)}
             for key in list(islice(self._expected, max(0, len(self._expected) - _MOST_EXPECTED))):
@@ -110,7 +110,10 @@ class EncoderProcess:
             found = {place: self._expected.get((role, text)) for place, text in enumerate(texts)}
             for text in texts:
                 self._expected.pop((role, text), None)
-        return {place: one for place, one in found.items() if one is not None and one[0].exception() is None}
+        return {place: one for place, one in found.items() if one is not None and _came(one[0])}
+
+    def _begun(self, texts: Sequence[str], role: Role) -> Encoded:
+        return self._running().encode(texts, role)  # once: whoever asks tries again
 
     def _encoded(self, texts: Sequence[str], role: Role) -> Encoded:
         try:
@@ -128,6 +131,8 @@ class EncoderProcess:
         with self._lock:
             child, self._child = self._child, None
             self._expected.clear()
+            for one in self._lists:
+                one.cancel()
         if child is not None:
             child.close()
 
@@ -138,6 +143,14 @@ class EncoderProcess:
                     self._child.close()
                 self._child = _Child(self._model, self._settings)
             return self._child
+
+
+def _came(future: Future[Encoded]) -> bool:
+    """Whether vectors come of it, for which it waits."""
+    try:
+        return future.exception() is None
+    except CancelledError:
+        return False
 
 
 class _EndedError(Exception):
@@ -187,7 +200,7 @@ class _Child:
 
     def _send(self, what: object) -> None:
         pipe = _pipe(self._process.stdin)
-        with suppress(OSError):  # it has ended, as who listens finds out and tells
+        with suppress(OSError, ValueError):  # it has ended or was closed, as who listens finds out and tells
             pipe.write(pickle.dumps(what))
             pipe.flush()
 

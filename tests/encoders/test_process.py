@@ -168,5 +168,7 @@ def test_a_process_that_dies_of_what_is_expected_is_started_again_for_what_is_as
 def test_more_than_is_worked_on_is_not_kept_waiting(apart: EncoderProcess) -> None:
     for start in range(0, 100_000, 1000):
         apart.expect([f"kettle {number}" for number in range(start, start + 1000)], Role.ITEM)
-    apart.close()  # within its time: all but a few lists were never begun
+    apart.close()  # all but a few lists were never begun, and those that were do not start it again
+    time.sleep(1)
+    assert not psutil.Process().children()
     assert apart.encode(["kettle 99999"], Role.ITEM).vectors.shape == (1, 384)
