@@ -117,3 +117,30 @@ def test_what_waited_too_long_is_not_done():
     started = time.monotonic()
     assert run(1, story) == [[1]]
     assert time.monotonic() - started < 9
+
+
+def test_a_batch_smaller_than_what_is_at_work_waits_a_moment_for_more():
+    async def story(batcher, gate, ask):
+        large = asyncio.create_task(batcher.submit(1, 4, 30.0))
+        await until(lambda: gate.batches == [[1]])
+        first = ask(2)
+        await asyncio.sleep(0)
+        second = ask(3)
+        gate.open.release(2)
+        assert await asyncio.gather(large, first, second) == [10, 20, 30]
+        gate.open.release(1)
+        assert await ask(4) == 40  # nothing is at work
+
+    assert run(2, story) == [[1], [2, 3], [4]]
+
+
+def test_a_batch_waits_for_more_no_longer_than_a_moment():
+    async def story(batcher, gate, ask):
+        large = asyncio.create_task(batcher.submit(1, 4, 30.0))
+        await until(lambda: gate.batches == [[1]])
+        alone = ask(2)
+        await until(lambda: gate.batches == [[1], [2]])
+        gate.open.release(2)
+        assert await asyncio.gather(large, alone) == [10, 20]
+
+    run(2, story)
