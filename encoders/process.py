@@ -34,7 +34,7 @@ __all__ = ["EncoderProcess", "work"]
 
 _log = logging.getLogger(__name__)
 
-_START: Final = "import sys; sys.path[:] = {path!r}; from {module} import work; work()"
+_START: Final = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from {} import work; work()"
 """The process finds the modules that this one finds."""
 
 _END_S: Final = 10.0
@@ -165,10 +165,12 @@ class _Child:
     """
 
     def __init__(self, model: TextModel, settings: Mapping[str, Any]) -> None:
-        code = _START.format(path=sys.path, module=__name__)
         # In a session of its own: Ctrl-C is for whoever started it, who may have texts to encode yet.
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter
-            [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-P", "-c", _START.format(__name__)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         self._lock = threading.Lock()
         self._calls: dict[int, Future[Encoded]] = {}
@@ -176,6 +178,7 @@ class _Child:
         self.ended = False
         threading.Thread(target=self._listen, name="encoder", daemon=True).start()
         with self._lock:
+            self._send(sys.path)
             self._send((model, settings))
 
     def encode(self, texts: Sequence[str], role: Role) -> Encoded:
