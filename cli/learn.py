@@ -61,7 +61,7 @@ def command(
     from ..ingest.rejects import RejectWriter  # noqa: PLC0415 - help must not wait for what the catalogue needs
 
     _check(given, paths, folder, dry_run=dry_run, instead=listing + (wanted is not None))
-    with app.open() as catalog:
+    with app.open(brief=True) as catalog:  # without labels nothing but the unrelated texts is embedded
         if listing:
             _list(catalog.learning, output)
             return
