@@ -174,6 +174,15 @@ def test_the_exit_code_of_a_process_is_that_of_the_command(run_process, stocked)
     assert (done.code, done.err, len(done.rows)) == (0, "", 64)
 
 
+@pytest.fixture
+def interruptible():
+    """Commands hear SIGINT, also where the tests themselves are run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_a_command_with_130_and_without_a_traceback(stocked):
     command = [sys.executable, "-m", "nearclass", "ingest", "-"]
     with subprocess.Popen(
