@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ class Encoded:
 
     vectors: NDArray[np.float32]
     truncated: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls, dim: int) -> Self:
+        """What is made of no text."""
+        return cls(np.empty((0, dim), np.float32), np.empty(0, np.bool_))
 
 
 class Encoder(Protocol):

@@ -89,7 +89,7 @@ class ImageEncoder:
             EncoderError: The model cannot be loaded, or gave something that is not a finite vector.
         """
         if not texts:
-            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+            return Encoded.none(self.space.dim)
         prompted = [prompt.replace("{}", text) for text in texts for prompt in self._model.prompts]
         vectors, truncated = self._run(lambda loaded: loaded.encode_texts(prompted), f"{len(texts)} texts")
         shape = (len(texts), len(self._model.prompts), -1)

@@ -77,7 +77,7 @@ class EncoderProcess:
                 ended twice on these texts.
         """
         if not texts:
-            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+            return Encoded.none(self.space.dim)
         there = self._met(texts, role)
         if not there:
             return self._encoded(texts, role)

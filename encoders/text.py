@@ -91,7 +91,7 @@ class TextEncoder:
             EncoderError: The model cannot be loaded, or gave something that is not a finite vector.
         """
         if not texts:
-            return Encoded(np.empty((0, self.space.dim), np.float32), np.empty(0, np.bool_))
+            return Encoded.none(self.space.dim)
         with self._lock:
             loaded = self._small_one(texts) or self._load()
         with explained(f"{len(texts)} texts"):

@@ -188,9 +188,8 @@ def test_an_interrupt_ends_a_command_with_130_and_without_a_traceback(stocked):
     with subprocess.Popen(
         command, cwd=stocked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        process.stdin.write(
-            '{"id": "1", "title": "' + 200_000 * "a"
-        )  # more than a pipe holds: it returns when this is read
+        # More than a pipe holds: it returns when this is read.
+        process.stdin.write('{"id": "1", "title": "' + 200_000 * "a")
         process.stdin.flush()
         time.sleep(0.5)  # until it waits for the rest of the line
         process.send_signal(signal.SIGINT)

@@ -172,6 +172,13 @@ def test_a_class_is_added_after_its_preview(tab, catalog):
     assert page.get_by_role("heading", level=1, name="E-readers").is_visible()
 
 
+def type_what_spades_go_into(tab, words):
+    tab.open("/class?id=spades")
+    tab.page.keyboard.press("m")
+    tab.page.wait_for_selector("#into:focus")
+    tab.page.keyboard.type(words)
+
+
 def chosen(page, name):
     expect = pytest.importorskip("playwright.sync_api").expect
     expect(page.locator("#into")).to_have_value(re.compile(name))
@@ -179,10 +186,7 @@ def chosen(page, name):
 
 def test_enter_takes_the_class_of_the_whole_word_though_the_list_is_still_that_of_its_beginning(tab):
     page = tab.page
-    tab.open("/class?id=spades")
-    page.keyboard.press("m")
-    page.wait_for_selector("#into:focus")
-    page.keyboard.type("ho")
+    type_what_spades_go_into(tab, "ho")
     page.wait_for_selector("#into-found [role=option]")
     page.keyboard.type("ses")
     page.keyboard.press("Enter")
@@ -204,10 +208,7 @@ def test_classes_are_merged_and_split_by_keyboard_and_all_is_taken_back(tab, cat
         assert catalog.classes.taxonomy.revision == revision + 1
         return page.locator("#preview [data-said]").text_content()
 
-    tab.open("/class?id=spades")
-    page.keyboard.press("m")
-    page.wait_for_selector("#into:focus")
-    page.keyboard.type("hos")
+    type_what_spades_go_into(tab, "hos")
     page.keyboard.press("Enter")
     chosen(page, "Hoses")
     assert looked_at_and_saved(3) == "Merged into: Hoses"
