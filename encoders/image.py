@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..cores import usable_cores
 from ..schemas.records import Role
 from ..schemas.spaces import Space
 from . import precision
@@ -19,7 +20,6 @@ from .image_loading import LoadedImageModel, Prepared, load_image_model, picture
 from .image_model import ImageModel
 from .lanes import Lanes
 from .outcome import explained, unit
-from .text import usable_cores
 
 __all__ = ["ImageEncoder", "Picture", "Prepared"]
 

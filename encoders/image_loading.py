@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..cores import usable_cores
 from ..errors import EncoderError
 from . import precision
 from .image_model import ImageModel, Preprocessing
 from .image_resolve import CONFIG, import_open_clip
-from .text import set_environment, usable_cores, usable_device
+from .text import set_environment, usable_device
 
 __all__ = ["LoadedImageModel", "Prepared", "load_image_model", "picture_steps"]
 

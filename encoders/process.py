@@ -23,12 +23,13 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from ..cores import usable_cores
 from ..errors import EncoderError, NearclassError
 from ..schemas.records import Role
 from ..schemas.spaces import Space
 from .base import Encoded
 from .fingerprint import TextModel
-from .text import TextEncoder, usable_cores
+from .text import TextEncoder
 
 __all__ = ["EncoderProcess", "work"]
 

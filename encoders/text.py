@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cores import usable_cores
 from ..errors import EncoderError
 from ..schemas.records import Role
 from ..schemas.spaces import Space
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-__all__ = ["TextEncoder", "load_model", "own_tokenizer", "set_environment", "usable_cores", "usable_device"]
+__all__ = ["TextEncoder", "load_model", "own_tokenizer", "set_environment", "usable_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -293,10 +294,3 @@ def own_tokenizer(model: "SentenceTransformer", max_tokens: int) -> "Tokenizer":
     own.no_padding()
     own.enable_truncation(max_length=max_tokens)
     return own
-
-
-def usable_cores() -> int:
-    """CPU cores this process may use: the affinity mask where there is one, else all; at least one."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from ..cores import usable_cores
 from ..settings import Settings
 from .finding import Finding, Findings, ok, problem, warning
 
@@ -26,8 +27,6 @@ _NVIDIA: Final = Path("/dev/nvidia0")
 
 def check_machine(settings: Settings) -> Findings[None]:
     """Findings about this machine."""
-    from ..encoders.text import usable_cores  # noqa: PLC0415 - slow to import
-
     yield cpu_features(_CPUINFO.read_text(encoding="utf-8", errors="replace") if _CPUINFO.is_file() else "")
     limit = quota(_QUOTA.read_text(encoding="ascii")) if _QUOTA.is_file() else None
     yield threads(settings.threads, usable_cores(), limit)

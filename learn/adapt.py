@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
 from .arrays import chunks, evenly, softmax
+from .side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -254,17 +255,21 @@ def _vote(
     task: _Centred, units: Floats, prior: Floats, level: Floats, items: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Sum of the items of each class by their votes, shape (K, d), and the votes, shape (K,)."""
-    total = np.zeros((len(units), task.items.shape[1]), np.float32)
-    sizes = np.zeros(len(units), np.float32)
-    for rows in chunks(len(task.items), len(units)):
+    given = task.items if items is None else items
+
+    def of_rows(rows: slice) -> tuple[Floats, Floats]:
         votes = _posterior(task, rows, units, prior, level)
         labels = task.labels[rows]
         known = np.flatnonzero(labels >= 0)
         votes *= task.weights[rows, None]
         votes[known] = 0
         votes[known, labels[known]] = max(1.0, _LABEL_VOTES * task.label_weight)
-        total += votes.T @ (task.items if items is None else items)[rows]
-        sizes += votes.sum(axis=0)
+        return votes.T @ given[rows], votes.sum(axis=0)
+
+    total, sizes = np.zeros((len(units), given.shape[1]), np.float32), np.zeros(len(units), np.float32)
+    for of_some, votes in side_by_side(of_rows, chunks(len(given), len(units))):
+        total += of_some
+        sizes += votes
     return total, sizes
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .adapt import Material
 from .arrays import evenly
+from .logistic import logistic
 from .quiet import expected_warnings
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ STUDENT_CLASSES: Final = 1500
 _STUDENT_ITEMS: Final = 12_000
 _SURE: Final = 0.3
 """Least posterior of the class of an item that the student learns from."""
+_COST: Final = 5.0
+_ROUNDS: Final = 60
+_TOLERANCE: Final = 1e-3
 _MORE_ROUNDS: Final = 10
 """Of a student that goes on from another: with 20 or 40, or from nothing, answers are as good to 0.3 points."""
 _LABEL_WEIGHT: Final = 3.0
@@ -70,8 +74,6 @@ def student(
         teacher: How likely each class is for some items, given by their rows, shape (rows, K).
         start: A student of nearly the same, which is taken further in a few rounds.
     """
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
-
     n, classes = material.shape
     if not 1 < classes <= STUDENT_CLASSES:
         return None
@@ -81,18 +83,18 @@ def student(
     guessed = np.where(known, material.labels[rows], posterior.argmax(axis=1))
     weights = np.where(known, _LABEL_WEIGHT, posterior.max(axis=1) * material.fits[rows])
     sure = known | (weights > _SURE)
-    inputs = np.concatenate([material.items[rows][sure], material.texts])
-    targets = np.concatenate([guessed[sure], np.arange(classes)])
-    model = LogisticRegression(C=5.0, max_iter=60, tol=1e-3)
-    if start is not None and classes > 2:  # two classes share one row of coefficients
-        model.set_params(max_iter=_MORE_ROUNDS, tol=1e-4, warm_start=True)
-        model.classes_, model.coef_, model.intercept_ = start.classes, start.vectors.copy(), start.biases.copy()
-    with expected_warnings():
-        model.fit(inputs, targets, sample_weight=np.concatenate([weights[sure], np.ones(classes)]))
-    vectors, biases = model.coef_, model.intercept_
-    if classes == 2:  # one row stands for both
-        vectors, biases = np.concatenate([-vectors, vectors]) / 2, np.concatenate([-biases, biases]) / 2
-    return Head(np.arange(classes), vectors.astype(np.float32), biases.astype(np.float32))
+    nothing = np.zeros_like(material.texts), np.zeros(classes, np.float32)
+    vectors, biases = logistic(
+        np.concatenate([material.items[rows][sure], material.texts]),
+        np.concatenate([guessed[sure], np.arange(classes)]),
+        np.concatenate([weights[sure], np.ones(classes)]).astype(np.float32),
+        nothing if start is None else (start.vectors, start.biases),
+        # Two classes have one border between them, and each half of the vector that makes it.
+        cost=_COST if classes > 2 else _COST / 2,
+        rounds=_ROUNDS if start is None else _MORE_ROUNDS,
+        tolerance=_TOLERANCE if start is None else _TOLERANCE / 10,
+    )
+    return Head(np.arange(classes), vectors, biases)
 
 
 def head(material: Material, features: "csr_matrix", text_features: "csr_matrix") -> Head | None:

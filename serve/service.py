@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ..encoders.text import usable_cores
+from ..cores import usable_cores
 from ..errors import NearclassError
 from ..schemas.written import Written
 from ..store.state import State

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nearclass.cores import usable_cores
 from nearclass.encoders.fingerprint import TextModel, describe
 from nearclass.encoders.resolve import resolve
-from nearclass.encoders.text import TextEncoder, usable_cores
+from nearclass.encoders.text import TextEncoder
 from nearclass.errors import EncoderError
 from nearclass.schemas.records import Role
 
