@@ -163,7 +163,8 @@ class Catalog:
             image_encoder: The same for pictures.
             brief: Whether a few texts at most will probably be encoded: they are, where that can be, without torch,
                 whose import takes seconds.
-            apart: Whether texts are encoded in a process of their own, so that this one goes on meanwhile.
+            apart: Whether texts are encoded in a process of their own, so that this one goes on meanwhile; with
+                ``brief`` only where they are many, and it ends when it has encoded them.
 
         Raises:
             ConfigError: A setting is wrong.

@@ -5,6 +5,7 @@ it is open: whoever has read which space serves asks for the encoder of that spa
 """
 
 from functools import partial
+from typing import Any
 
 from .encoders.base import Encoder
 from .encoders.fingerprint import TextModel, describe
@@ -33,7 +34,7 @@ class CatalogEncoder(SpaceEncoders[Encoder]):
         apart: bool = False,
     ) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``Catalog.open``."""
-        make = partial(encoder_process, settings) if apart else partial(text_encoder, settings, brief=brief)
+        make = partial(encoder_process if apart else text_encoder, settings, brief=brief)
         super().__init__(make, configured=settings.text_encoder, given=given)
         self._spaces = spaces
 
@@ -81,23 +82,20 @@ def text_encoder(settings: Settings, name: str, *, brief: bool = False) -> TextE
     Raises:
         ModelNotFoundError: There is none.
     """
-    return TextEncoder(
-        _model(settings, name),
-        device=settings.device,
-        precision=settings.precision,
-        threads=settings.threads,
-        brief=brief,
-    )
+    return TextEncoder(_model(settings, name), **_how(settings), brief=brief)
 
 
-def encoder_process(settings: Settings, name: str) -> EncoderProcess:
+def encoder_process(settings: Settings, name: str, *, brief: bool = False) -> EncoderProcess:
     """The same in a process of its own.
 
     Raises:
         ModelNotFoundError: There is none.
     """
-    model = _model(settings, name)
-    return EncoderProcess(model, device=settings.device, precision=settings.precision, threads=settings.threads)
+    return EncoderProcess(_model(settings, name), **_how(settings), brief=brief)
+
+
+def _how(settings: Settings) -> dict[str, Any]:
+    return {"device": settings.device, "precision": settings.precision, "threads": settings.threads}
 
 
 def _model(settings: Settings, name: str) -> TextModel:

@@ -61,7 +61,8 @@ def command(
     from ..ingest.rejects import RejectWriter  # noqa: PLC0415 - help must not wait for what the catalogue needs
 
     _check(given, paths, folder, dry_run=dry_run, instead=listing + (wanted is not None))
-    with app.open(brief=True) as catalog:  # without labels nothing but the unrelated texts is embedded
+    # Besides labels nothing but the unrelated texts is embedded; what the labels took is wanted for learning.
+    with app.open(brief=True, apart=folder is None) as catalog:
         if listing:
             _list(catalog.learning, output)
             return

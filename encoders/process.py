@@ -28,6 +28,7 @@ from ..errors import EncoderError, NearclassError
 from ..schemas.records import Role
 from ..schemas.spaces import Space
 from .base import Encoded
+from .brief import is_brief
 from .fingerprint import TextModel
 from .text import TextEncoder
 
@@ -54,11 +55,27 @@ class EncoderProcess:
     """
 
     def __init__(
-        self, model: TextModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+        self,
+        model: TextModel,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        brief: bool = False,
     ) -> None:
-        """Encode with a model; see ``TextEncoder``."""
+        """Encode with a model; see ``TextEncoder``.
+
+        Args:
+            model: The model on disk.
+            device: As ``TextEncoder``.
+            precision: As ``TextEncoder``.
+            threads: As ``TextEncoder``.
+            brief: Whether many texts are encoded once at most, and few besides: these are encoded here, without torch
+                where that can be, and the process ends with the call that began it, and gives its memory back.
+        """
         self._model = model
-        self._settings = {"device": device, "precision": precision, "threads": threads}
+        self._settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
+        self._here = TextEncoder(model, **self._settings, brief=True) if brief else None
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._ahead = ThreadPoolExecutor(1, "expected")  # one list after the other: the first is needed first
@@ -79,6 +96,8 @@ class EncoderProcess:
         """
         if not texts:
             return Encoded.none(self.space.dim)
+        if self._here is not None:
+            return self._here.encode(texts, role) if is_brief(texts) else self._once(texts, role)
         there = self._met(texts, role)
         if not there:
             return self._encoded(texts, role)
@@ -115,6 +134,12 @@ class EncoderProcess:
 
     def _begun(self, texts: Sequence[str], role: Role) -> Encoded:
         return self._running().encode(texts, role)  # once: whoever asks tries again
+
+    def _once(self, texts: Sequence[str], role: Role) -> Encoded:
+        try:
+            return self._encoded(texts, role)
+        finally:
+            self.close()
 
     def _encoded(self, texts: Sequence[str], role: Role) -> Encoded:
         try:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 __all__ = ["chunks", "evenly", "softmax"]
 
-_SCORES: Final = 2_000_000
-"""Scores of items by classes that are held at a time: 8 MB of float32."""
+_SCORES: Final = 500_000
+"""Scores of items by classes that are held at a time: 2 MB of float32."""
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:

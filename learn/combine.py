@@ -5,6 +5,7 @@ Where there are labels, a second student learns from the three together: then ev
 by those with one, which in the first student are lost among them.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -65,12 +66,11 @@ def parts_of(lesson: Lesson, start: Head | None = None) -> Parts:
         start: The first student of nearly the same lesson, if there is one.
     """
     material = lesson.material
-    adapted = adapt(material)
-    first = student(material, partial(_by_adaptation, material, adapted), start)
-    trained = None
-    if lesson.features is not None and lesson.text_features is not None:
-        trained = head(material, lesson.features, lesson.text_features)
-    parts = Parts(adapted, first, trained, None)
+    with ThreadPoolExecutor(1, "head") as beside:  # which has one thread of its own, and leaves Python alone
+        waited = beside.submit(_head, lesson)
+        adapted = adapt(material)
+        first = student(material, partial(_by_adaptation, material, adapted), start)
+        parts = Parts(adapted, first, waited.result(), None)
     if first is None or (material.labels < 0).all():
         return parts
     for mixture in _TEACHERS:
@@ -78,6 +78,12 @@ def parts_of(lesson: Lesson, start: Head | None = None) -> Parts:
         second = student(material, partial(_by_all, lesson, teacher), parts.second or first)
         parts = replace(parts, second=second)
     return parts
+
+
+def _head(lesson: Lesson) -> Head | None:
+    if lesson.features is None or lesson.text_features is None:
+        return None
+    return head(lesson.material, lesson.features, lesson.text_features)
 
 
 def _by_all(lesson: Lesson, teacher: Learnt, rows: NDArray[np.int64]) -> Floats:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreError, StoreLockedError
-from .columns import Columns, of_collection
+from .columns import Snapshot
 from .connection import import_client
 from .inspection import (
     begin_drop,
@@ -141,9 +141,9 @@ class Engine:
         database = self._database()
         return database.resolve_collection_name(name) if database.has_collection(name) else None
 
-    def columns(self, name: str, fields: Sequence[str], page: int) -> Iterator[Columns]:
-        """Rows of a collection, as ``columns.of_collection`` gives them."""
-        return of_collection(self._database().get_collection(name), fields, page)
+    def snapshot(self, name: str, expressions: Sequence[str]) -> Snapshot:
+        """The rows of a collection that one of the expressions matches."""
+        return Snapshot(self._database().get_collection(name), expressions)
 
     def sync(self, name: str) -> None:
         """Wait for background work on a collection and make its files survive a loss of power."""

@@ -76,6 +76,9 @@ def scan(session: Session, name: str, where: Filter | None, fields: Sequence[str
         for part in split(where):
             yield from _pages(session, name, part, fields, None, size=page)
         return
+    if session.engine is not None:
+        yield from session.snapshot(name, [render(part) for part in split(where)]).rows(fields, page)
+        return
     # Each call to Lite visits all rows, unless it names keys: so the keys are fetched once.
     keys = [row[KEY] for row in query(session, name, where, (), None)]
     for start in range(0, len(keys), page):

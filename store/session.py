@@ -15,7 +15,7 @@ from ..errors import (
     StoreUnavailableError,
     StoreWriteError,
 )
-from .columns import Columns
+from .columns import Snapshot
 from .connection import check_engine, connect, disconnect, version_of
 from .engine import Engine
 from .gate import Gate
@@ -146,8 +146,8 @@ class Session:
             self._ready()
             return self.engine.physical(name) if self.engine is not None else None
 
-    def columns(self, name: str, fields: Sequence[str], page: int) -> Iterator[Columns]:
-        """Rows of an embedded collection, as ``columns.of_collection`` gives them.
+    def snapshot(self, name: str, expressions: Sequence[str] = ("",)) -> Snapshot:
+        """The rows of an embedded collection that one of the expressions matches; writers may go on when it is made.
 
         Raises:
             CollectionMissingError: There is no such collection.
@@ -157,12 +157,7 @@ class Session:
             raise CollectionMissingError(f"collection or alias {name!r} does not exist at {self.uri}")
         with self.one_writer(target), self._gate.shared(), translated(f"read {name}", self.uri):
             self._ready()
-            pages = self.engine.columns(target, fields, page)
-            first = next(pages, None)
-        # What was read is held by the pages themselves: writers may go on.
-        if first is not None:
-            yield first
-            yield from pages
+            return self.engine.snapshot(target, expressions)
 
     def drop(self, name: str) -> None:
         """Delete a collection.

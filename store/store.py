@@ -265,7 +265,7 @@ class Store:
             page: Rows at a time.
         """
         if self._session.engine is not None:
-            yield from self._session.columns(check_name(name), fields, page)
+            yield from self._session.snapshot(check_name(name)).columns(fields, page)
             return
         for rows in self.scan(name, fields=fields, page=page):
             yield of_rows(rows, fields)

@@ -115,6 +115,19 @@ def test_a_model_that_cannot_be_loaded_says_so(light: Path) -> None:
     damaged.close()
 
 
+def test_a_brief_one_encodes_few_texts_here_and_ends_when_it_has_encoded_many(
+    model_dir: Path, encoder: TextEncoder
+) -> None:
+    brief = EncoderProcess(describe(resolve("minilm", offline=True)), device="cpu", precision="float32", brief=True)
+    before = psutil.Process().children()
+    few = brief.encode(TEXTS[:2], Role.ITEM)
+    assert psutil.Process().children() == before
+    np.testing.assert_allclose(few.vectors, encoder.encode(TEXTS[:2], Role.ITEM).vectors, atol=1e-6)
+    many = [f"kettle {number}" for number in range(101)]
+    np.testing.assert_array_equal(brief.encode(many, Role.ITEM).vectors, encoder.encode(many, Role.ITEM).vectors)
+    assert psutil.Process().children() == before
+
+
 def test_it_ends_with_whoever_started_it(model_dir: Path) -> None:
     code = (
         "import time; from nearclass.encoders.fingerprint import describe; from nearclass.encoders.resolve import resolve;"

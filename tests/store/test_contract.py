@@ -105,6 +105,28 @@ def test_a_scan_gives_every_row_once_in_pages(store: Store, things: str, spec: C
     assert [found["rank"] for page in pages for found in page] == list(range(25))
 
 
+def test_a_scan_gives_what_a_query_gives(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
+    store.upsert(things, spec, [row(f"{i:03}", rank=i % 3, attributes={"n": [i, None, "é"]}) for i in range(25)])
+    store.flush(things)
+    store.upsert(things, spec, [row(f"{i:03}", rank=2, weight=i / 7) for i in range(20, 30)])
+    store.delete(things, In("key", ["004", "022"]))
+    fields = ["name", "rank", "weight", "attributes", "vector"]
+    for where in (None, Compare("rank", "==", 2), All([Compare("rank", ">", 0), In("key", ["005", "022", "029"])])):
+        expected = store.query(things, where=where, fields=fields)
+        found = [one for page in store.scan(things, where=where, fields=fields, page=7) for one in page]
+        vectors = [np.stack([one.pop("vector") for one in rows]) for rows in (found, expected)]
+        np.testing.assert_array_equal(*vectors)
+        assert [{name: one[name] for name in ("key", *fields[:-1])} for one in expected] == found
+
+
+def test_a_scan_of_a_field_that_is_not_there_says_so(
+    store: Store, things: str, spec: CollectionSpec, row: MakeRow
+) -> None:
+    store.upsert(things, spec, [row("a")])
+    with pytest.raises(StoreError, match="colour"):
+        list(store.scan(things, fields=["rank", "colour"]))
+
+
 def test_columns_give_every_row_once(store: Store, things: str, spec: CollectionSpec, row: MakeRow) -> None:
     store.upsert(things, spec, [row(f"{i:03}", rank=i, name=f"n{i}") for i in range(25)])
     store.upsert(things, spec, [row("003", rank=99)])
