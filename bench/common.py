@@ -16,12 +16,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import psutil
 
 if TYPE_CHECKING:
     from nearclass.encoders.text import TextEncoder
@@ -35,6 +37,7 @@ SHOPIFY: Final = "taxonomy_shopify"
 PACKAGES: Final = ("nearclass", "torch", "sentence-transformers", "pymilvus", "milvus-lite", "faiss-cpu", "numpy")
 _CPU_FLAGS: Final = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8")
 _MIB: Final = 1 << 20
+_LOOK_S: Final = 0.02
 
 Cell = str | int | float | None
 
@@ -286,12 +289,16 @@ def run_child(command: Sequence[str], folder: Path, *, keep: bool = True, accept
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, float]:
-    """Exit code of a process, and its peak memory."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    # In bytes on macOS, in KiB elsewhere (getrusage(2)).
-    unit = 1 if sys.platform == "darwin" else 1024
-    return process.returncode, usage.ru_maxrss * unit / _MIB
+    """Exit code of a process, and its peak memory: the most that it and its children held, looked at all the time.
+
+    The kernel's own figure (``wait4``) is never below what this process held when it started the other one.
+    """
+    own, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            peak = max(peak, sum(one.memory_info().rss for one in (own, *own.children(recursive=True))))
+        time.sleep(_LOOK_S)
+    return process.returncode, peak / _MIB
 
 
 def stop(process: "subprocess.Popen[bytes]", grace_s: float = 30.0) -> float | None:

@@ -25,7 +25,7 @@ CLASSES = 597
 SPACE = "bench"
 START_S = 60.0
 NOTES = (
-    "Peak resident set as the kernel counts it (wait4). 1 row is what start-up takes.",
+    "Peak resident set, looked at every 20 ms. 1 row is what start-up takes.",
     "A further row: what each row takes beyond the size before.",
     "Embedded: the engine is in the same process and keeps all rows in memory, so that figure grows with them.",
     "Server: `milvus-lite server --max-workers 1`; the engine's process keeps the rows, ingest itself is measured.",
