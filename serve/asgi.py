@@ -30,6 +30,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered under overload and while the service drains, too."""
 
+_TOLD_EVERY_S: Final = 1.0
+"""How often the log says how many were turned away."""
+
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -53,6 +56,7 @@ class Envelope:
         self._app = app
         self._service = service
         self._in_progress = 0
+        self._turned_away = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -64,7 +68,7 @@ class Envelope:
     async def _inner(self, exchange: "_Exchange") -> None:
         path = exchange.scope["path"]
         if path not in _OPEN and not path.startswith("/static/"):
-            self._admit()
+            self._admit(exchange)
         self._in_progress += 1
         self._service.metrics.in_progress.inc()
         try:
@@ -77,19 +81,34 @@ class Envelope:
             self._in_progress -= 1
             self._service.metrics.in_progress.dec()
 
-    def _admit(self) -> None:
+    def _admit(self, exchange: "_Exchange") -> None:
         if self._service.draining:
             raise Problem("draining", "the service is about to stop", headers={"Connection": "close"})
         if self._in_progress >= self._service.options.max_requests:
+            # A line for each would take a tenth of what answers get.
+            exchange.logged = False
+            if not self._turned_away:
+                asyncio.get_running_loop().call_later(_TOLD_EVERY_S, self._tell)
+            self._turned_away += 1
             raise Problem("overloaded", f"{self._in_progress} requests are in progress already")
+
+    def _tell(self) -> None:
+        _log.warning("%d requests were turned away: too many were in progress", self._turned_away)
+        self._turned_away = 0
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its answer.
+
+    Attributes:
+        timeout: Runs out when the answer has taken too long; None until it counts.
+        logged: Whether the log gets a line of its own for this request.
+    """
 
     def __init__(self, service: "Service", scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.timeout: asyncio.Timeout | None = None
+        self.logged = True
         self._service = service
         self._receive = receive
         self._send = send
@@ -113,7 +132,7 @@ class _Exchange:
         finally:
             seconds = time.perf_counter() - start
             self._service.metrics.request(self.scope["method"], self._status, seconds)
-            if _log.isEnabledFor(logging.INFO):
+            if self.logged and _log.isEnabledFor(logging.INFO):
                 method, path = plain(self.scope["method"]), plain(self.scope["path"])
                 _log.info("%s %s %s %d %.1f ms", self._id, method, path, self._status, 1000 * seconds)
 

@@ -1,6 +1,9 @@
 """What watches the service."""
 
+import time
+
 from nearclass.errors import StoreUnavailableError
+from nearclass.serve import asgi
 
 
 def test_a_service_that_has_started_is_ready(client):
@@ -81,3 +84,20 @@ def test_too_many_requests_at_once_are_turned_away_before_they_are_read(serving)
     answer = client.post("/v1/assign", json={"texts": ["kettle"]})
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:nearclass:problem:overloaded")
     assert client.get("/healthz").status_code == 200
+
+
+def test_the_log_counts_those_turned_away_instead_of_naming_each(serving, caplog, monkeypatch):
+    monkeypatch.setattr(asgi, "_TOLD_EVERY_S", 0.2)
+    caplog.set_level("INFO", logger="nearclass.access")
+    client = serving(max_requests=0)
+    for _ in range(3):
+        client.post("/v1/assign", json={"texts": ["kettle"]})
+    found = []
+    until = time.monotonic() + 30
+    while not found and time.monotonic() < until:
+        time.sleep(0.05)
+        client.get("/healthz")
+        lines = [record.getMessage() for record in caplog.records if record.name == "nearclass.access"]
+        found = [line for line in lines if "turned away" in line]
+    assert found == ["3 requests were turned away: too many were in progress"]
+    assert not [line for line in lines if "/v1/assign" in line]
