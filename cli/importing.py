@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..catalog import Catalog
+    from ..ingest.change import Change
+    from ..ingest.versions import Version
 
 __all__ = ["command"]
 
@@ -54,16 +56,8 @@ def command(
 
     Example: nearclass classes import classes.jsonl
     """
-    found: list[_Imported] = []
-
-    def make(catalog: Catalog) -> dict[str, Any]:
-        found.append(
-            _import(catalog, path, file_format, space, mapping, rejects, changing, retire_missing=retire_missing)
-        )
-        return found[-1].row
-
-    summary = changing.make(app, output, make, space=space)
-    done = found[-1]
+    done = _Import(path, file_format, space, mapping, retire_missing, rejects, changing)
+    summary = changing.make(app, output, done.make, space=space)
     if done.unseen:
         note(UNSEEN.format(done.unseen))
     if done.left:
@@ -76,54 +70,64 @@ def command(
     end_with_rejects(done.rejected, rejects)
 
 
-@dataclass(frozen=True)
-class _Imported:
-    """What came of a file: the row to print, and what is noted beside it."""
+@dataclass
+class _Import:
+    """What was asked for; and what came of it, of the last time that it was made.
 
-    row: dict[str, Any]
-    rejected: int
-    unseen: int
-    left: Sequence[str]
+    Attributes:
+        rejected: Rows that could not be used.
+        unseen: Classes with pictures that the catalogue has no encoder for.
+        left: Old classes that stay, though neither file nor mapping has them.
+    """
 
+    path: str
+    file_format: str | None
+    space: str | None
+    mapping: str | None
+    retire_missing: bool
+    rejects: str
+    changing: Changing
+    rejected: int = 0
+    unseen: int = 0
+    left: Sequence[str] = ()
 
-def _import(
-    catalog: Catalog,
-    path: str,
-    file_format: str | None,
-    space: str | None,
-    mapping: str | None,
-    rejects: str,
-    changing: Changing,
-    *,
-    retire_missing: bool,
-) -> _Imported:
-    from ..ingest.class_files import open_version  # noqa: PLC0415
-    from ..ingest.rejects import RejectWriter, refused_class  # noqa: PLC0415
+    def make(self, catalog: Catalog) -> dict[str, Any]:
+        """Import into the catalogue; the row that says what was done."""
+        from ..ingest.class_files import open_version  # noqa: PLC0415
 
-    base = catalog.classes.taxonomy
-    found = open_version(path, base, mapping=mapping, retire_missing=retire_missing, format=file_format)
-    change = catalog.import_classes(
-        found.specs, space=space, folder=found.file.folder, base=base, by=changing.by, message=changing.message
-    )
-    bad = [*found.rejects, *(refused_class(problem, found.file) for problem in change.problems)]
-    with RejectWriter(rejects) as writer:
-        for one in bad:
-            writer.write(one)
-    row = {
-        "added": len(change.added),
-        "changed": len(change.changed),
-        "unchanged": change.unchanged,
-        "implied": found.file.implied,
-        "rejected": len(bad),
-    }
-    mapped = mapping is not None or retire_missing
-    if mapped:
-        row |= {"merged": len(found.leads), "several": len(found.several), "unknown": found.unknown}
-        row |= {"missing": len(found.missing)}
-    row |= {
-        "classes": len(change.taxonomy),
-        "assignable": len(change.taxonomy.assignable()),
-        "revision": change.taxonomy.revision,
-    }
-    unseen = 0 if catalog.sees else sum(bool(spec.images) for spec in found.file.specs)
-    return _Imported(row, len(bad), unseen, found.missing if mapped and not retire_missing else ())
+        base = catalog.classes.taxonomy
+        found = open_version(
+            self.path, base, mapping=self.mapping, retire_missing=self.retire_missing, format=self.file_format
+        )
+        by, message = self.changing.by, self.changing.message
+        change = catalog.import_classes(
+            found.specs, space=self.space, folder=found.file.folder, base=base, by=by, message=message
+        )
+        self._reject(found, change)
+        mapped = self.mapping is not None or self.retire_missing
+        self.unseen = 0 if catalog.sees else sum(bool(spec.images) for spec in found.file.specs)
+        self.left = found.missing if mapped and not self.retire_missing else ()
+        row = {
+            "added": len(change.added),
+            "changed": len(change.changed),
+            "unchanged": change.unchanged,
+            "implied": found.file.implied,
+            "rejected": self.rejected,
+        }
+        if mapped:
+            row |= {"merged": len(found.leads), "several": len(found.several), "unknown": found.unknown}
+            row |= {"missing": len(found.missing)}
+        return row | {
+            "classes": len(change.taxonomy),
+            "assignable": len(change.taxonomy.assignable()),
+            "revision": change.taxonomy.revision,
+        }
+
+    def _reject(self, found: Version, change: Change) -> None:
+        from ..ingest.rejects import RejectWriter, refused_class  # noqa: PLC0415
+
+        bad = [*found.rejects, *(refused_class(problem, found.file) for problem in change.problems)]
+        with RejectWriter(self.rejects) as writer:
+            for one in bad:
+                writer.write(one)
+        self.rejected = len(bad)
