@@ -10,7 +10,7 @@ from typing import Any
 from .encoders.base import Encoder
 from .encoders.fingerprint import TextModel, describe
 from .encoders.presets import DEFAULT_TEXT_PRESET
-from .encoders.process import EncoderProcess
+from .encoders.process import EncoderProcess, PassingProcess
 from .encoders.resolve import resolve
 from .encoders.text import TextEncoder
 from .schemas.spaces import Space
@@ -18,7 +18,7 @@ from .settings import Settings
 from .space_encoders import SpaceEncoders
 from .store.spaces import Spaces
 
-__all__ = ["CatalogEncoder", "encoder_process", "text_encoder"]
+__all__ = ["CatalogEncoder", "text_encoder"]
 
 
 class CatalogEncoder(SpaceEncoders[Encoder]):
@@ -34,8 +34,9 @@ class CatalogEncoder(SpaceEncoders[Encoder]):
         apart: bool = False,
     ) -> None:
         """Choose by ``settings`` and by what ``spaces`` remembers, unless an encoder is given; see ``Catalog.open``."""
-        make = partial(encoder_process if apart else text_encoder, settings, brief=brief)
-        super().__init__(make, configured=settings.text_encoder, given=given)
+        super().__init__(
+            partial(_encoder, settings, brief=brief, apart=apart), configured=settings.text_encoder, given=given
+        )
         self._spaces = spaces
 
     def check(self) -> None:
@@ -76,22 +77,27 @@ class CatalogEncoder(SpaceEncoders[Encoder]):
             return self._first
 
 
-def text_encoder(settings: Settings, name: str, *, brief: bool = False) -> TextEncoder:
+def text_encoder(settings: Settings, name: str) -> TextEncoder:
     """The encoder of a preset, a model id or a folder, in any process.
 
     Raises:
         ModelNotFoundError: There is none.
     """
-    return TextEncoder(_model(settings, name), **_how(settings), brief=brief)
+    return TextEncoder(_model(settings, name), **_how(settings))
 
 
-def encoder_process(settings: Settings, name: str, *, brief: bool = False) -> EncoderProcess:
-    """The same in a process of its own.
+def _encoder(settings: Settings, name: str, *, brief: bool, apart: bool) -> Encoder:
+    """The encoder for an open catalogue; see ``Catalog.open``.
 
     Raises:
         ModelNotFoundError: There is none.
     """
-    return EncoderProcess(_model(settings, name), **_how(settings), brief=brief)
+    model, how = _model(settings, name), _how(settings)
+    here = TextEncoder(model, **how, brief=brief)
+    if not apart:
+        return here
+    process = EncoderProcess(model, **how)
+    return PassingProcess(here, process) if brief else process
 
 
 def _how(settings: Settings) -> dict[str, Any]:

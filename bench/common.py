@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
+from nearclass.cores import usable_cores
+
 if TYPE_CHECKING:
     from nearclass.encoders.text import TextEncoder
 
@@ -182,11 +184,6 @@ class Machine:
     def age(self) -> float:
         """Seconds since this was made."""
         return time.perf_counter() - self.started
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load() -> str:

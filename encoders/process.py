@@ -32,7 +32,7 @@ from .brief import is_brief
 from .fingerprint import TextModel
 from .text import TextEncoder
 
-__all__ = ["EncoderProcess", "work"]
+__all__ = ["EncoderProcess", "PassingProcess", "work"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,27 +55,11 @@ class EncoderProcess:
     """
 
     def __init__(
-        self,
-        model: TextModel,
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        brief: bool = False,
+        self, model: TextModel, *, device: str = "auto", precision: str = "auto", threads: int | None = None
     ) -> None:
-        """Encode with a model; see ``TextEncoder``.
-
-        Args:
-            model: The model on disk.
-            device: As ``TextEncoder``.
-            precision: As ``TextEncoder``.
-            threads: As ``TextEncoder``.
-            brief: Whether many texts are encoded once at most, and few besides: these are encoded here, without torch
-                where that can be, and the process ends with the call that began it, and gives its memory back.
-        """
+        """Encode with a model; see ``TextEncoder``."""
         self._model = model
-        self._settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
-        self._here = TextEncoder(model, **self._settings, brief=True) if brief else None
+        self._settings = {"device": device, "precision": precision, "threads": threads}
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._ahead = ThreadPoolExecutor(1, "expected")  # one list after the other: the first is needed first
@@ -96,8 +80,6 @@ class EncoderProcess:
         """
         if not texts:
             return Encoded.none(self.space.dim)
-        if self._here is not None:
-            return self._here.encode(texts, role) if is_brief(texts) else self._once(texts, role)
         there = self._met(texts, role)
         if not there:
             return self._encoded(texts, role)
@@ -135,12 +117,6 @@ class EncoderProcess:
     def _begun(self, texts: Sequence[str], role: Role) -> Encoded:
         return self._running().encode(texts, role)  # once: whoever asks tries again
 
-    def _once(self, texts: Sequence[str], role: Role) -> Encoded:
-        try:
-            return self._encoded(texts, role)
-        finally:
-            self.close()
-
     def _encoded(self, texts: Sequence[str], role: Role) -> Encoded:
         try:
             return self._running().encode(texts, role)
@@ -169,6 +145,37 @@ class EncoderProcess:
                     self._child.close()
                 self._child = _Child(self._model, self._settings)
             return self._child
+
+
+class PassingProcess:
+    """For whoever encodes many texts once at most, and few besides; may be used from several threads.
+
+    Few are encoded here, without torch where that can be. Many are in a process that ends when they are done and gives
+    its memory back.
+    """
+
+    def __init__(self, few: TextEncoder, many: EncoderProcess) -> None:
+        """Encode with these two, of one model."""
+        self._few = few
+        self._many = many
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors; known without loading the model."""
+        return self._few.space
+
+    def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        """Vectors of the texts, in their order.
+
+        Raises:
+            EncoderError: As the two encoders.
+        """
+        if is_brief(texts):
+            return self._few.encode(texts, role)
+        try:
+            return self._many.encode(texts, role)
+        finally:
+            self._many.close()
 
 
 def _came(future: Future[Encoded]) -> bool:

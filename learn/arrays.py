@@ -1,6 +1,5 @@
 """What adaptation, student, head and their choice do with arrays alike; pure computation."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -29,11 +28,11 @@ def evenly(n: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
 
 
-def chunks(n: int, classes: int) -> Iterator[slice]:
+def chunks(n: int, classes: int) -> list[slice]:
     """Places of n items, some after the other, as many as may have scores by so many classes at a time.
 
-    >>> list(chunks(3, 250_000))
+    >>> chunks(3, 250_000)
     [slice(0, 2, None), slice(2, 4, None)]
     """
     step = max(1, _SCORES // classes)
-    return (slice(start, start + step) for start in range(0, n, step))
+    return [slice(start, start + step) for start in range(0, n, step)]

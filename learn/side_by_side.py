@@ -5,7 +5,7 @@ part is computed on one core from end to end.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -20,12 +20,12 @@ _taken: Final = threading.Lock()
 """How many threads a product of matrices may use is set for the whole process, so by one learning at a time."""
 
 
-def side_by_side(step: Callable[[_Part], _Made], parts: Iterable[_Part]) -> Iterator[_Made]:
+def side_by_side(step: Callable[[_Part], _Made], parts: Collection[_Part]) -> Iterator[_Made]:
     """What the step makes of each part, in their order; one after the other while another learning has the cores."""
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - slow to import
 
-    cores = usable_cores()
-    if cores == 1 or not _taken.acquire(blocking=False):
+    cores = min(usable_cores(), len(parts))
+    if cores < 2 or not _taken.acquire(blocking=False):
         yield from map(step, parts)
         return
     try:

@@ -18,7 +18,7 @@ from .layout import KEY, VECTOR
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PAGE", "Columns", "Snapshot", "of_rows"]
+__all__ = ["PAGE", "Columns", "Row", "Snapshot", "of_rows"]
 
 Row = dict[str, Any]
 Columns = dict[str, Any]

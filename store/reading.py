@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import StoreError
 from ..schemas.filters import All, Compare, Filter, In
+from .columns import Row
 from .filters import matches_nothing, only_keys, render, split
 from .layout import KEY, VECTOR, described
 from .rows import Vectors
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 __all__ = ["Hit", "count", "query", "scan", "search"]
-
-Row = dict[str, Any]
 
 _WINDOW: Final = 16_384
 """The most rows a server returns to one query or search (Milvus documentation, limits)."""

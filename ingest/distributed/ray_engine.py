@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from ...cores import usable_cores
 from ...errors import NearclassError, UsageError
 from .engines import Task, Work, Worker
 
@@ -224,7 +225,7 @@ def _start(ray: Any, address: str) -> None:
         if address == LOCAL:
             # As the variable says, where somebody has imported Ray before it was set.
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # noqa: SLF001
-            ray.init(address=LOCAL, num_cpus=_cores(), include_dashboard=False, **quiet)
+            ray.init(address=LOCAL, num_cpus=usable_cores(), include_dashboard=False, **quiet)
         else:
             _knock(address)
             ray.init(address=address, **quiet)
@@ -248,8 +249,3 @@ def _quiet(ray: Any) -> None:
     context.enable_progress_bars = context.enable_operator_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

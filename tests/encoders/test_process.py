@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from nearclass.encoders.fingerprint import describe
-from nearclass.encoders.process import EncoderProcess
+from nearclass.encoders.process import EncoderProcess, PassingProcess
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
 from nearclass.errors import EncoderError
@@ -115,10 +115,11 @@ def test_a_model_that_cannot_be_loaded_says_so(light: Path) -> None:
     damaged.close()
 
 
-def test_a_brief_one_encodes_few_texts_here_and_ends_when_it_has_encoded_many(
+def test_a_passing_one_encodes_few_texts_here_and_ends_when_it_has_encoded_many(
     model_dir: Path, encoder: TextEncoder
 ) -> None:
-    brief = EncoderProcess(describe(resolve("minilm", offline=True)), device="cpu", precision="float32", brief=True)
+    model, how = describe(resolve("minilm", offline=True)), {"device": "cpu", "precision": "float32"}
+    brief = PassingProcess(TextEncoder(model, **how, brief=True), EncoderProcess(model, **how))
     before = psutil.Process().children()
     few = brief.encode(TEXTS[:2], Role.ITEM)
     assert psutil.Process().children() == before
