@@ -13,7 +13,7 @@ from .errors import CalibrationError, InputError, UsageError
 from .ingest.calibration import answered, unseen
 from .ingest.labelled import Labelled
 from .ingest.sources import BadRow
-from .learn.calibrate import calibrate, halves
+from .learn.calibrate import calibrate, parts
 from .learn.calibration_report import CalibrationReport
 from .learn.evaluate import Evaluation, Judged, evaluate
 from .learn.fusion import FEWEST_LABELS, fit_text_weight
@@ -199,7 +199,7 @@ def _weighed(assigner: FusedAssigner, rows: Sequence[Labelled], seen: Seen, lear
         return None
     learners, usual = (text.learner, image.learner), assigner.text_weight
     ids = [rows[place].item.id for place in shared.tolist()]
-    some = halves(ids)[0]
+    some = parts(ids)[0]
     if len(some) < FEWEST_LABELS:
         return Fusion(usual, learners, "weighted by their temperatures")
     chosen = shared[some]

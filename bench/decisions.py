@@ -123,7 +123,7 @@ def held_out(one: Labelled, precision: float, labels: int, seed: int) -> Held | 
     from nearclass.learn.calibrate import calibrate
 
     order = np.random.default_rng(seed).permutation(len(one.rows)).tolist()
-    # The halves of a calibration go by the ids: other ids, other halves.
+    # The parts of a calibration go by the ids: other ids, other parts.
     fit = [renamed(one.rows[index], seed) for index in order[:labels]]
     try:
         report = calibrate(fit, one.taxonomy, one.answerable, precision=precision, novel_below=one.novel_below)

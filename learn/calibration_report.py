@@ -58,7 +58,7 @@ class CalibrationReport:
         ancestor_coverage: Share of the tested rows that get an ancestor.
         ancestor_precision: Share of those that are right, or None where there is none.
         novel: Share of the tested rows that are novel.
-        ece: Expected calibration error on the tested rows of a curve from the other half alone.
+        ece: Expected calibration error on the tested rows of a curve from the other rows alone.
         ece_by_chance: What perfect confidences would show on so few rows.
     """
 
@@ -103,7 +103,7 @@ def report(
     taxonomy: Taxonomy,
     excluded: int,
 ) -> CalibrationReport:
-    """The figures of a calibration on the testing half.
+    """The figures of a calibration on the testing part.
 
     Args:
         made: The calibration.

@@ -30,6 +30,10 @@ class Counts:
     chosen: NDArray[np.int64]
     wrong: NDArray[np.int64]
 
+    def of_more(self, times: float) -> "Counts":
+        """What to expect of so many times the rows, if they are like these; rounded to the cautious side."""
+        return Counts(np.int64(np.floor(self.chosen * times)), np.int64(np.ceil(self.wrong * times)))
+
 
 def thresholds(masses: NDArray[np.float64]) -> NDArray[np.float64]:
     """A sequence of thresholds from masses of other rows, strict to loose, at most a hundred.

@@ -158,7 +158,7 @@ def test_a_precision_that_cannot_be_shown_is_refused_with_one_that_can():
 
 def test_branches_get_thresholds_of_their_own_where_the_rows_allow_and_one_for_all_would_assign_less():
     rows = world(12_000, 10, worse={"b0", "b1", "b2"})
-    many, few = made(rows, 0.9), made(rows[:600], 0.9)
+    many, few = made(rows, 0.9), made(rows[:600], 0.8)
     assert many.calibration.assign_at
     assert many.thresholds[-1].branch is None
     assert few.calibration.assign_at == {}
@@ -179,10 +179,10 @@ def test_a_flat_taxonomy_never_backs_off():
     assert found.ancestor_precision is None
 
 
-def test_the_report_is_of_the_tested_half_and_json_able(report):
+def test_the_report_is_of_the_tested_rows_and_json_able(report):
     row = report.to_dict()
     assert row["n"] == 1500
-    assert 600 < row["n_tested"] < 900
+    assert 1050 < row["n_tested"] < 1200
     assert row["precision"] >= row["target"] == 0.9
     assert row["coverage_low"] < row["coverage"] < row["coverage_high"]
     assert sum(one["assigned"] for one in row["thresholds"]) == round(row["coverage"] * row["n_tested"])
