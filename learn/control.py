@@ -32,7 +32,7 @@ class Counts:
 
     def of_more(self, times: float) -> "Counts":
         """What to expect of so many times the rows, if they are like these; rounded to the cautious side."""
-        return Counts(np.int64(np.floor(self.chosen * times)), np.int64(np.ceil(self.wrong * times)))
+        return Counts((self.chosen * times).astype(np.int64), np.ceil(self.wrong * times).astype(np.int64))
 
 
 def thresholds(masses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,9 +23,9 @@ through to pass: where less than half of its items are assigned, fewer rows coul
 
 _CLEARLY: Final = 2.0
 """Standard deviations, of a Poisson count, by which more rows must be expected of several thresholds than of one for
-all. What is expected of several is the best of more, and sharing the chance of error costs for certain. Where a third of
-the branches is worse, made-up catalogues with 400, 800, 2,000 and 6,000 labels assign 32, 34, 38 and 41 % of their items
-with 2, 30, 32, 39 and 42 % with 0, and 32, 34, 37 and 39 % without branches."""
+all. What is expected of several is the best of more, and sharing the chance of error costs for certain. Where a third
+of the branches is worse, made-up catalogues with 400, 800, 2,000 and 6,000 labels assign 32, 34, 38 and 41 % of their
+items with 2, 30, 32, 39 and 42 % with 0, and 32, 34, 37 and 39 % without branches."""
 
 _SENSIBLE: Final = 20
 """A refusal names the number of rows that could show the precision up to this many times those given: beyond, the
