@@ -28,6 +28,8 @@ import psutil
 from nearclass.cores import usable_cores
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from nearclass.encoders.text import TextEncoder
 
 DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -374,6 +376,21 @@ def make_encoder(precision: str = "auto") -> "TextEncoder":
     from nearclass.encoders.text import TextEncoder
 
     return TextEncoder(describe(resolve(DEFAULT_TEXT_PRESET, offline=True)), precision=precision)
+
+
+def make_peer() -> "SentenceTransformer":
+    """The same model as one would load it by hand."""
+    from sentence_transformers import SentenceTransformer
+
+    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
+    from nearclass.encoders.resolve import resolve
+
+    return SentenceTransformer(str(resolve(DEFAULT_TEXT_PRESET, offline=True).path))
+
+
+def encode_by_peer(peer: "SentenceTransformer", texts: Sequence[str]) -> Any:
+    """Vectors of the texts, as one would ask for many of them by hand."""
+    return peer.encode(list(texts), batch_size=64, show_progress_bar=False)
 
 
 def precision_in_child() -> str:

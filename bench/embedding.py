@@ -49,15 +49,10 @@ class _Ways:
     """The peer and ours in both precisions, loaded."""
 
     def __init__(self) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
-        from nearclass.encoders.resolve import resolve
-
         self.auto = common.make_encoder().running
         self.ours = {name: common.make_encoder(name) for name in ("float32", "bfloat16")}
         self.runs = {name: encoder.running for name, encoder in self.ours.items()}
-        self.peer = SentenceTransformer(str(resolve(DEFAULT_TEXT_PRESET, offline=True).path))
+        self.peer = common.make_peer()
         self.peer_runs = f"{self.peer.device} {next(self.peer.parameters()).dtype}".replace("torch.", "")
 
     def encode(self, name: str, texts: Sequence[str]) -> Any:
@@ -65,7 +60,7 @@ class _Ways:
         from nearclass.schemas.records import Role
 
         if name == "peer":
-            return self.peer.encode(list(texts), batch_size=64, show_progress_bar=False)
+            return common.encode_by_peer(self.peer, texts)
         return self.ours[name].encode(texts, Role.ITEM).vectors
 
 

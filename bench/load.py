@@ -1,7 +1,7 @@
 """A load generator for HTTP on loopback: prepared bytes over many connections, closed or open loop.
 
 An HTTP library would take as much of the two cores as the service itself, so the few lines of HTTP/1.1 that are needed
-are read here.
+are read here, and whoever runs these loops runs them by uvloop, as the service does.
 """
 
 import asyncio

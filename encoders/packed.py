@@ -10,6 +10,7 @@ Source:
     The layers are those of ``transformers.models.bert``, called one by one.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -53,8 +54,21 @@ class PackedBert:
 
     def __init__(self, bert: Any, *, first: bool) -> None:
         """Give the vector of the first token of each text, or the mean of all of them."""
-        self._bert = bert
+        self._embeddings = bert.embeddings
+        self._layers = bert.encoder.layer
         self._first = first
+
+    def in_bfloat16(self) -> "PackedBert":
+        """The same with its layers in bfloat16, as a copy of them: half of their size.
+
+        With autocast each call of the model would make the copy anew, which takes longer than a few texts: with AMX and
+        MiniLM, batches of 1, 10 and 64 product titles take 5.6, 15 and 58 ms on a core, with autocast 13, 29 and 124.
+        """
+        import torch  # noqa: PLC0415 - slow to import
+
+        other = copy.copy(self)
+        other._layers = copy.deepcopy(self._layers).to(torch.bfloat16)  # noqa: SLF001 - another of this class
+        return other
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Vectors of texts, given as their tokens and sorted by length, shape (n, dim); not of unit length."""
@@ -66,14 +80,14 @@ class PackedBert:
         places = torch.tensor([list(chain.from_iterable(range(len(one)) for one in ids))])
         groups = [(len(list(same)), length) for length, same in groupby(ids, len)]
         with torch.inference_mode():
-            embedded = self._bert.embeddings(
+            embedded = self._embeddings(
                 input_ids=tokens, token_type_ids=torch.zeros_like(tokens), position_ids=places
             )
-            hidden = embedded[0]
-            for layer in self._bert.encoder.layer:
+            hidden = embedded[0].to(next(self._layers.parameters()).dtype)
+            for layer in self._layers:
                 hidden = layer.attention.output(_attended(layer.attention.self, hidden, groups), hidden)
                 hidden = layer.output(layer.intermediate(hidden), hidden)
-            made = [one[:, 0] if self._first else one.mean(1) for one in _of_texts(hidden, groups)]
+            made = [one[:, 0] if self._first else one.mean(1) for one in _of_texts(hidden.float(), groups)]
             vectors: NDArray[np.float32] = torch.cat(made)[filling:].numpy()
         return vectors
 

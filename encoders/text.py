@@ -133,18 +133,21 @@ class _Loaded:
         self._on_cpu = device == "cpu"
         self._lanes = Lanes((threads or usable_cores()) if self._on_cpu else 1)
         self._packed: PackedBert | None = None
+        self._halved: PackedBert | None = None
         if self._on_cpu:
             self._packed = self._checked(packed_bert(self._transformer, model))
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
         self.bfloat16 = bfloat16
+        if bfloat16 and self._packed is not None:
+            self._halved = self._packed.in_bfloat16()
         return self.encode(precision.PROBES, "").vectors
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
-        packed = None if self.bfloat16 else self._packed
+        packed = self._halved if self.bfloat16 else self._packed
 
         def computed(batch: NDArray[np.int64]) -> NDArray[np.float32]:
             tokens = [ids[index] for index in batch]
