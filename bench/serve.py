@@ -148,9 +148,7 @@ def _requests(server: Server, texts: list[str], bare: dict[str, float], seconds:
     full = uvloop.run(load.closed_loop(server.port, requests, CLIENTS, seconds))
     row(f"{CLIENTS} clients", full, single)
     row("half of that rate", uvloop.run(load.open_loop(server.port, requests, full.good / 2, seconds)), single)
-    row(
-        f"{OVERLOAD} times that rate", uvloop.run(load.open_loop(server.port, requests, OVERLOAD * full.good, seconds))
-    )
+    row(f"{OVERLOAD} times that rate", uvloop.run(load.open_loop(server.port, requests, OVERLOAD * full.good, seconds)))
     row(
         f"{OVERLOAD * CLIENTS} clients",
         uvloop.run(load.closed_loop(server.port, requests, OVERLOAD * CLIENTS, seconds)),

@@ -169,7 +169,7 @@ class ImageEncoder:
     def _load(self) -> LoadedImageModel:
         if self._loaded is None:
             loaded = load_image_model(self._model, self._wanted_device, self._threads)
-            loaded.bfloat16 = precision.choose(self._wanted_precision, loaded.device, loaded.probe)
+            loaded.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
             _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
             self._loaded = loaded
         return self._loaded

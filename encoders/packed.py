@@ -80,9 +80,7 @@ class PackedBert:
         places = torch.tensor([list(chain.from_iterable(range(len(one)) for one in ids))])
         groups = [(len(list(same)), length) for length, same in groupby(ids, len)]
         with torch.inference_mode():
-            embedded = self._embeddings(
-                input_ids=tokens, token_type_ids=torch.zeros_like(tokens), position_ids=places
-            )
+            embedded = self._embeddings(input_ids=tokens, token_type_ids=torch.zeros_like(tokens), position_ids=places)
             hidden = embedded[0].to(next(self._layers.parameters()).dtype)
             for layer in self._layers:
                 hidden = layer.attention.output(_attended(layer.attention.self, hidden, groups), hidden)

@@ -112,48 +112,67 @@ class TextEncoder:
         if self._loaded is None:
             set_environment()
             loaded = _Loaded(self._model, usable_device(self._wanted_device), self._threads)
-            loaded.bfloat16 = precision.choose(self._wanted_precision, loaded.device, loaded.probe)
+            loaded.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
             _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
             self._loaded = loaded
         return self._loaded
 
 
 class _Loaded:
-    """A model in memory."""
+    """A model in memory.
+
+    Attributes:
+        device: Where it is.
+        bfloat16: Whether it runs in bfloat16.
+    """
 
     def __init__(self, model: TextModel, device: str, threads: int | None) -> None:
         self.device = device
         self.bfloat16 = False
         self._dim = model.space.dim
         self._max_tokens = model.max_tokens
-        self._transformer = load_model(model, device, threads)
-        self._tokenizer = own_tokenizer(self._transformer, model.max_tokens)
-        self._pad = int(self._transformer.tokenizer.pad_token_id or 0)
-        self._segments = "token_type_ids" in self._transformer.tokenizer.model_input_names
+        transformer = load_model(model, device, threads)
+        self._tokenizer = own_tokenizer(transformer, model.max_tokens)
+        self._pad = int(transformer.tokenizer.pad_token_id or 0)
+        self._segments = "token_type_ids" in transformer.tokenizer.model_input_names
         self._on_cpu = device == "cpu"
         self._lanes = Lanes((threads or usable_cores()) if self._on_cpu else 1)
-        self._packed: PackedBert | None = None
-        self._halved: PackedBert | None = None
-        if self._on_cpu:
-            self._packed = self._checked(packed_bert(self._transformer, model))
+        # By whether they run in bfloat16.
+        self._models: dict[bool, SentenceTransformer | PackedBert] = {False: transformer}
+        packed = packed_bert(transformer, model) if self._on_cpu else None
+        if packed is not None and self._agrees(packed):
+            self._models[False] = packed
+
+    @property
+    def packed(self) -> bool:
+        """Whether texts are computed without padding."""
+        return isinstance(self._models[self.bfloat16], PackedBert)
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
+        if bfloat16 and True not in self._models:
+            exact = self._models[False]
+            self._models[True] = exact.in_bfloat16() if isinstance(exact, PackedBert) else precision.halved(exact)
         self.bfloat16 = bfloat16
-        if bfloat16 and self._packed is not None:
-            self._halved = self._packed.in_bfloat16()
         return self.encode(precision.PROBES, "").vectors
+
+    def settle(self, bfloat16: bool) -> None:  # noqa: FBT001 - what probe was asked for, for good
+        """Stay with one arithmetic that was probed; the memory of the other is given back."""
+        self.bfloat16 = bfloat16
+        self._models = {bfloat16: self._models[bfloat16]}
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
-        packed = self._halved if self.bfloat16 else self._packed
+        model = self._models[self.bfloat16]
 
         def computed(batch: NDArray[np.int64]) -> NDArray[np.float32]:
             tokens = [ids[index] for index in batch]
-            return packed.vectors(tokens) if packed else self._forward(tokens, lengths[batch[-1]])
+            if isinstance(model, PackedBert):
+                return model.vectors(tokens)
+            return self._forward(model, tokens, lengths[batch[-1]])
 
-        batches = self._batches(lengths, padded=packed is None)
+        batches = self._batches(lengths, padded=not isinstance(model, PackedBert))
         for batch, made in zip(batches, self._lanes.each(computed, batches), strict=True):
             vectors[batch] = made
         return Encoded(unit(vectors), truncated)
@@ -164,19 +183,18 @@ class _Loaded:
         tokens_per_call = batching.TOKENS_PER_CALL if padded else None
         return list(batching.by_length(lengths, batching.tokens_per_batch(sum(lengths)), tokens_per_call))
 
-    def _checked(self, packed: PackedBert | None) -> PackedBert | None:
-        """The way without padding, if it gives the vectors that the model gives."""
-        if packed is None:
-            return None
-        usual = self.probe(bfloat16=False)
-        self._packed = packed
-        furthest = float(np.abs(self.probe(bfloat16=False) - usual).max())
+    def _agrees(self, packed: PackedBert) -> bool:
+        """Whether the way without padding gives the vectors that the model gives."""
+        usual = self.encode(precision.PROBES, "").vectors
+        ids, _ = _tokenized(self._tokenizer, precision.PROBES, "", self._max_tokens)
+        order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
+        found = unit(packed.vectors([ids[place] for place in order]))
+        furthest = float(np.abs(found - usual[order]).max())
         if furthest > _SAME:
             _log.warning("packed tokens give vectors that differ by %.2g; texts are padded instead", furthest)
-            return None
-        return packed
+        return furthest <= _SAME
 
-    def _forward(self, ids: list[list[int]], longest: int) -> NDArray[np.float32]:
+    def _forward(self, model: "SentenceTransformer", ids: list[list[int]], longest: int) -> NDArray[np.float32]:
         import torch  # noqa: PLC0415 - slow to import
 
         padded = np.full((len(ids), longest), self._pad, np.int64)
@@ -192,7 +210,7 @@ class _Loaded:
             features["token_type_ids"] = torch.zeros_like(features["input_ids"])
         autocast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bfloat16)
         with torch.inference_mode(), autocast:
-            output = self._transformer(features)["sentence_embedding"]
+            output = model(features)["sentence_embedding"]
         vectors: NDArray[np.float32] = output.float().cpu().numpy()
         return vectors
 
