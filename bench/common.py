@@ -368,14 +368,16 @@ def texts_of(path: Path, n: int | None = None) -> list[str]:
     return found
 
 
-def make_encoder(precision: str = "auto") -> "TextEncoder":
-    """The default text encoder, offline."""
+def make_encoder(precision: str | None = None) -> "TextEncoder":
+    """The default text encoder, offline; in the precision of the settings where none is given."""
     from nearclass.encoders.fingerprint import describe
     from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
     from nearclass.encoders.resolve import resolve
     from nearclass.encoders.text import TextEncoder
+    from nearclass.settings import Settings
 
-    return TextEncoder(describe(resolve(DEFAULT_TEXT_PRESET, offline=True)), precision=precision)
+    described = describe(resolve(DEFAULT_TEXT_PRESET, offline=True))
+    return TextEncoder(described, precision=precision or Settings().precision)
 
 
 def make_peer() -> "SentenceTransformer":
