@@ -42,6 +42,16 @@ def pid_of(url: str) -> int:
     pytest.fail("no server process found")
 
 
+def freeze(pid: int) -> None:
+    """Stop a process, and return when none of its threads runs any more: until then one may still answer."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{pid}/task")
+    until = time.monotonic() + 10
+    while any(one.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "T" for one in threads.iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_nobody_at_the_port_is_said_at_once_and_quietly(run_python: Run) -> None:
     program = """
 import logging, time
@@ -93,7 +103,7 @@ def test_a_frozen_server_is_given_up_at_the_deadline(server: str, spec: Collecti
             lambda: store.point("alias", "frozen"),
             lambda: store.drop("frozen"),
         ]
-        os.kill(pid_of(server), signal.SIGSTOP)
+        freeze(pid_of(server))
         try:
             for call in calls:
                 with within(deadline_s * 1.1 + 0.2), pytest.raises(StoreUnavailableError, match=server):

@@ -57,7 +57,7 @@ class Broker:
                 env=self.environment(),
                 start_new_session=True,
             )
-        wait_for(lambda: listens(self.port), f"{self.program} answers", 90)
+        wait_for(lambda: listens(self.port), f"{self.program} answers", 240)  # the first start on a machine
 
     def environment(self):
         return dict(os.environ)
