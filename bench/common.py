@@ -108,10 +108,14 @@ def main(
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="default: ../shared/data")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run, not how fast")
+    parser.add_argument(
+        "--arithmetic", choices=("auto", "float32", "bfloat16"), default="auto", help="of the encoder (default auto)"
+    )
     add_options(parser)
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("NEARCLASS_")]:
         del os.environ[name]  # the defaults are what is measured
+    os.environ["NEARCLASS_PRECISION"] = given.arithmetic
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     name = Path(sys.argv[0]).stem
     machine = Machine.here()
