@@ -31,7 +31,13 @@ class Counts:
     wrong: NDArray[np.int64]
 
     def of_more(self, times: float) -> "Counts":
-        """What to expect of so many times the rows, if they are like these; rounded to the cautious side."""
+        """What to expect of so many times the rows, if they are like these; rounded to the cautious side.
+
+        Example:
+            >>> more = Counts(np.array([10, 15]), np.array([0, 1])).of_more(2.5)
+            >>> more.chosen.tolist(), more.wrong.tolist()
+            ([25, 37], [0, 3])
+        """
         return Counts((self.chosen * times).astype(np.int64), np.ceil(self.wrong * times).astype(np.int64))
 
 

@@ -77,3 +77,18 @@ def test_the_speed_is_measured_on_this_machine() -> None:
 def test_the_probes_are_different_texts_of_different_lengths() -> None:
     assert len(set(PROBES)) == len(PROBES) >= 5
     assert max(map(len, PROBES)) > 5 * min(map(len, PROBES))
+
+
+def test_halved_weights_are_those_of_products_and_of_a_copy() -> None:
+    import torch
+
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 2), torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.MultiheadAttention(8, 2)
+    )
+    made = precision.halved(module)
+    dtypes = {name: parameter.dtype for name, parameter in made.named_parameters()}
+    assert {name for name, dtype in dtypes.items() if dtype == torch.float32} == {"2.weight", "2.bias"}
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
+    given = torch.rand(5, 8)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(made[1](given), module[1](given))

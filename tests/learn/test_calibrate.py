@@ -7,7 +7,7 @@ import pytest
 
 from nearclass import ClassSpec, Decision
 from nearclass.errors import CalibrationError
-from nearclass.learn.calibrate import Answered, calibrate
+from nearclass.learn.calibrate import Answered, calibrate, parts
 from nearclass.learn.confidence import calibration_error, fit_curve, novel_threshold
 from nearclass.query.decide import CalibratedDecider
 from nearclass.schemas.taxonomy import Taxonomy
@@ -140,6 +140,16 @@ def test_the_same_labels_in_another_order_give_the_same_calibration():
     one, two = made(rows, 0.8).calibration, made(rows[::-1], 0.8).calibration
     assert one.assign_at_pooled == pytest.approx(two.assign_at_pooled)
     assert one.temperature == pytest.approx(two.temperature)
+
+
+@pytest.mark.parametrize(("rows", "fitting"), [(60, 30), (100, 50), (160, 50), (400, 100), (1000, 250)])
+def test_a_quarter_of_many_labels_is_fitted_on_and_the_others_test(rows, fitting):
+    ids = [f"row-{number}" for number in range(rows)]
+    fit, test = parts(ids)
+    assert (len(fit), len(test)) == (fitting, rows - fitting)
+    assert sorted([*fit, *test]) == list(range(rows))
+    again = parts(ids[::-1])[0]
+    assert {ids[place] for place in fit} == {ids[::-1][place] for place in again}
 
 
 def test_few_labels_are_refused_with_the_number_it_takes():
