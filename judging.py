@@ -198,6 +198,7 @@ def _weighed(assigner: FusedAssigner, rows: Sequence[Labelled], seen: Seen, lear
     if not len(shared):
         return None
     learners, usual = (text.learner, image.learner), assigner.text_weight
+    # All that have both and may count, as in ``_by_kind``: so these are the parts that ``calibrate`` makes of them.
     ids = [rows[place].item.id for place in shared.tolist()]
     some = parts(ids)[0]
     if len(some) < FEWEST_LABELS:

@@ -128,11 +128,14 @@ def calibrate(
 
 
 def parts(ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the fitting and of the testing part, by a digest of the id: the same whenever a file is read again."""
+    """Rows of the fitting and of the testing part, by a digest of the id: the same whenever a file is read again.
+
+    Rows of one id are in the same part.
+    """
     digests = [hashlib.sha256(one.encode("utf-8", "surrogatepass")).digest() for one in ids]
-    order = np.asarray(sorted(range(len(ids)), key=digests.__getitem__), np.int64)
-    fitting = _rows_to_fit(len(ids))
-    return np.sort(order[:fitting]), np.sort(order[fitting:])
+    first = set(sorted(digests)[: _rows_to_fit(len(ids))])
+    fitting = np.asarray([one in first for one in digests], bool)
+    return np.flatnonzero(fitting), np.flatnonzero(~fitting)
 
 
 def _rows_to_fit(n: int) -> int:

@@ -123,7 +123,7 @@ class Selection:
 
     def _threshold(self, members: Collection[str], part: NDArray[np.int64], level: float) -> float | None:
         sequence, counts = self._counts(members, part)
-        if part is self.fitting:
+        if part is self.fitting:  # no test, but what is to be expected of one
             counts = counts.of_more(self._times)
         number = control.passed(counts, self.precision, level)
         return float(sequence[number - 1]) if number else None

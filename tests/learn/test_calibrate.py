@@ -152,6 +152,14 @@ def test_a_quarter_of_many_labels_is_fitted_on_and_the_others_test(rows, fitting
     assert {ids[place] for place in fit} == {ids[::-1][place] for place in again}
 
 
+def test_rows_of_one_id_are_in_the_same_part():
+    ids = [f"row-{number % 100}" for number in range(400)]
+    fit, test = ({ids[place] for place in part} for part in parts(ids))
+    assert fit
+    assert test
+    assert not fit & test
+
+
 def test_few_labels_are_refused_with_the_number_it_takes():
     with pytest.raises(CalibrationError, match="20 labelled rows are too few") as refused:
         made(world(20, 8), 0.95)
