@@ -30,10 +30,15 @@ from nearclass.cores import usable_cores
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from nearclass.encoders.resolve import ModelFolder
     from nearclass.encoders.text import TextEncoder
 
 DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Public labelled data, beside the repository and never in it."""
+
+PEER: Final = "SentenceTransformer.encode(batch_size=64)"
+OURS: Final = "our encoder, one call"
+"""What the bare embedding of texts is called where something stands beside it."""
 
 BIGBASKET: Final = "products_bigbasket"
 SHOPIFY: Final = "taxonomy_shopify"
@@ -372,26 +377,28 @@ def texts_of(path: Path, n: int | None = None) -> list[str]:
     return found
 
 
+def default_model() -> "ModelFolder":
+    """The files of the default text encoder, offline."""
+    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
+    from nearclass.encoders.resolve import resolve
+
+    return resolve(DEFAULT_TEXT_PRESET, offline=True)
+
+
 def make_encoder(precision: str | None = None) -> "TextEncoder":
     """The default text encoder, offline; in the precision of the settings where none is given."""
     from nearclass.encoders.fingerprint import describe
-    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
-    from nearclass.encoders.resolve import resolve
     from nearclass.encoders.text import TextEncoder
     from nearclass.settings import Settings
 
-    described = describe(resolve(DEFAULT_TEXT_PRESET, offline=True))
-    return TextEncoder(described, precision=precision or Settings().precision)
+    return TextEncoder(describe(default_model()), precision=precision or Settings().precision)
 
 
 def make_peer() -> "SentenceTransformer":
     """The same model as one would load it by hand."""
     from sentence_transformers import SentenceTransformer
 
-    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
-    from nearclass.encoders.resolve import resolve
-
-    return SentenceTransformer(str(resolve(DEFAULT_TEXT_PRESET, offline=True).path))
+    return SentenceTransformer(str(default_model().path))
 
 
 def encode_by_peer(peer: "SentenceTransformer", texts: Sequence[str]) -> Any:

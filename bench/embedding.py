@@ -77,7 +77,7 @@ def _rows(ways: _Ways, path: Path, n: int, most_rounds: int) -> list[list[common
         spent = time.perf_counter() - began
         if len(rounds) >= LEAST_ROUNDS and spent / len(rounds) * (len(rounds) + 1) > BUDGET_S:
             break
-    names = {"peer": f"SentenceTransformer.encode(batch_size=64), {ways.peer_runs}"}
+    names = {"peer": f"{common.PEER}, {ways.peer_runs}"}
     names |= {one: f"nearclass {one}{_said(ways, one)}" for one in ways.ours}
     return [
         [

@@ -23,14 +23,13 @@ import common
 import load
 import psutil
 import uvloop
-from common import Options, Table
+from common import OURS, PEER, Options, Table
 
 CLIENTS = 32
 OVERLOAD = 5
 ROUND_S = 15.0
 QUICK_S = 3.0
 TEXTS = 2048
-PEER, OURS = "SentenceTransformer.encode(batch_size=64)", "our encoder, one call"
 BARE = {
     PEER: "peer = common.make_peer(); encode = lambda texts: common.encode_by_peer(peer, texts)",
     OURS: "ours = common.make_encoder(); encode = lambda texts: ours.encode(texts, Role.ITEM)",

@@ -33,7 +33,12 @@ def measure(options: Options) -> Iterator[Table]:
         stored = {
             "nearclass classes list": common.nearclass(uri, "classes", "list"),
             'nearclass assign "x"': common.nearclass(uri, "assign", "x"),
-            'the peer: SentenceTransformer(path).encode("x")': [sys.executable, "-c", _PEER, _model_path()],
+            'the peer: SentenceTransformer(path).encode("x")': [
+                sys.executable,
+                "-c",
+                _PEER,
+                str(common.default_model().path),
+            ],
         }
         seconds = _in_turns(bare, folder, 2 if options.quick else ROUNDS)
         seconds |= _in_turns(stored, folder, 1 if options.quick else ROUNDS_WITH_DATABASE)
@@ -43,13 +48,6 @@ def measure(options: Options) -> Iterator[Table]:
         [[name, 1000 * common.median(taken), 1000 * min(taken), len(taken)] for name, taken in seconds.items()],
         ["After one run that does not count. Catalogue: an embedded database with 12 classes, 9 of them leaves."],
     )
-
-
-def _model_path() -> str:
-    from nearclass.encoders.presets import DEFAULT_TEXT_PRESET
-    from nearclass.encoders.resolve import resolve
-
-    return str(resolve(DEFAULT_TEXT_PRESET, offline=True).path)
 
 
 def _in_turns(commands: dict[str, list[str]], folder: Path, rounds: int) -> dict[str, list[float]]:

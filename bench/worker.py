@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import common
-from common import Options, Table
+from common import OURS, PEER, Options, Table
 from worker_chaos import chaos
 from worker_processes import Service, event, left, redis_server, running_worker, send, wait
 
 QUICK_TITLES, QUICK_EVENTS = 300, 2_000
-PEER, OURS, WORKER = "SentenceTransformer.encode(batch_size=64)", "our encoder, one call", "worker"
+WORKER = "worker"
 
 
 def measure(options: Options) -> Iterator[Table]:

@@ -140,8 +140,8 @@ class _Loaded:
         # By whether they run in bfloat16.
         self._models: dict[bool, SentenceTransformer | PackedBert] = {False: transformer}
         packed = packed_bert(transformer, model) if self._on_cpu else None
-        if packed is not None and self._agrees(packed):
-            self._models[False] = packed
+        if packed is not None:
+            self._try(packed)
 
     @property
     def packed(self) -> bool:
@@ -172,7 +172,7 @@ class _Loaded:
                 return model.vectors(tokens)
             return self._forward(model, tokens, lengths[batch[-1]])
 
-        batches = self._batches(lengths, padded=not isinstance(model, PackedBert))
+        batches = self._batches(lengths, padded=not self.packed)
         for batch, made in zip(batches, self._lanes.each(computed, batches), strict=True):
             vectors[batch] = made
         return Encoded(unit(vectors), truncated)
@@ -183,16 +183,14 @@ class _Loaded:
         tokens_per_call = batching.TOKENS_PER_CALL if padded else None
         return list(batching.by_length(lengths, batching.tokens_per_batch(sum(lengths)), tokens_per_call))
 
-    def _agrees(self, packed: PackedBert) -> bool:
-        """Whether the way without padding gives the vectors that the model gives."""
-        usual = self.encode(precision.PROBES, "").vectors
-        ids, _ = _tokenized(self._tokenizer, precision.PROBES, "", self._max_tokens)
-        order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
-        found = unit(packed.vectors([ids[place] for place in order]))
-        furthest = float(np.abs(found - usual[order]).max())
+    def _try(self, packed: PackedBert) -> None:
+        """Take the way without padding, if it gives the vectors that the model gives."""
+        usual, padded = self.probe(bfloat16=False), self._models[False]
+        self._models[False] = packed
+        furthest = float(np.abs(self.probe(bfloat16=False) - usual).max())
         if furthest > _SAME:
             _log.warning("packed tokens give vectors that differ by %.2g; texts are padded instead", furthest)
-        return furthest <= _SAME
+            self._models[False] = padded
 
     def _forward(self, model: "SentenceTransformer", ids: list[list[int]], longest: int) -> NDArray[np.float32]:
         import torch  # noqa: PLC0415 - slow to import
