@@ -125,7 +125,10 @@ def test_a_passing_one_encodes_few_texts_here_and_ends_when_it_has_encoded_many(
     assert psutil.Process().children() == before
     np.testing.assert_allclose(few.vectors, encoder.encode(TEXTS[:2], Role.ITEM).vectors, atol=1e-6)
     many = [f"kettle {number}" for number in range(101)]
-    np.testing.assert_array_equal(brief.encode(many, Role.ITEM).vectors, encoder.encode(many, Role.ITEM).vectors)
+    # On all cores there and on one here: texts share other batches, whose last bits depend on the machine.
+    np.testing.assert_allclose(
+        brief.encode(many, Role.ITEM).vectors, encoder.encode(many, Role.ITEM).vectors, atol=1e-6
+    )
     assert psutil.Process().children() == before
 
 
