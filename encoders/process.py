@@ -285,6 +285,7 @@ def work() -> None:
     with ThreadPoolExecutor((settings["threads"] or usable_cores()) + 1) as pool, suppress(EOFError):
         while True:
             pool.submit(answer, *pickle.load(calls))  # noqa: S301
+    os._exit(0)  # all is answered; to take torch down in order would take whoever waits another second
 
 
 def _made(encoder: TextEncoder, texts: Sequence[str], role: Role) -> Encoded | tuple[str, str]:

@@ -1,7 +1,9 @@
 """Learning from a catalogue, in each space that has items: of texts and of pictures, in versions of one number."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,23 +140,24 @@ class Learning:
         on_part("labels")
         taxonomy = self._text.live.assigner().taxonomy
         labelled = [one for one in labelled if len(one.truth) == 1]
-        fresh = [self._texts(labelled)]
-        fresh += [self._pictures.told(labelled, on_reject)] if self._pictures else []
-        tried: list[tuple[SpaceLearning, Attempt, list[Told]]] = []
-        for space, told in zip(self._spaces, fresh, strict=True):
-            attempt = space.attempt(taxonomy, told, on_part)
-            if attempt is not None:
-                tried.append((space, attempt, told))
+        tried: list[tuple[SpaceLearning, Attempt]] = []
+        with ThreadPoolExecutor(1, "labels") as beside:  # the encoder works while stored items are read
+            given: list[Callable[[], Sequence[Told]]] = [beside.submit(self._texts, labelled).result]
+            given += [partial(self._pictures.told, labelled, on_reject)] if self._pictures else []
+            for space, told in zip(self._spaces, given, strict=True):
+                attempt = space.attempt(taxonomy, told, on_part)
+                if attempt is not None:
+                    tried.append((space, attempt))
         if not tried:
             message = "there is nothing to learn from: no item is stored, and no label is given"
             raise NearclassError(message, hint="Ingest items first, or give labelled items with --labels FILE.")
         on_part("storing")
         version = max(space.learned.next_version() for space in self._spaces)
         outcomes = []
-        for space, attempt, told in tried:
+        for space, attempt in tried:
             stored = attempt.outcome.kept and not dry_run
             if stored:
-                space.write(attempt, told, taxonomy, version)
+                space.write(attempt, taxonomy, version)
             outcomes.append(replace(attempt.outcome, version=version if stored else None))
         if any(one.version is not None for one in outcomes):
             self._settle()

@@ -1,9 +1,9 @@
 """What a space has to learn from: stored items, labels, class texts; gathered into one lesson."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from ..errors import EmptyTaxonomyError
 from ..learn.adapt import Material
 from ..learn.landmarks import landmarks
 from ..learn.learner import Lesson, fits
-from ..learn.lexical import features, profiles, strongest
-from ..learn.resolve import EvidenceText, digest
+from ..learn.lexical import features, profiles, stacked, strongest
+from ..learn.resolve import digest
 from ..learn.thresholds import NOVEL_QUANTILE, PICTURE_NOVEL_QUANTILE
 from ..schemas.collections import MAX_TEXT_BYTES, key_of
 from ..schemas.filters import All, Compare, In
@@ -29,6 +29,9 @@ from ..store.spaces import SpaceCollections
 from .class_rules import unrelated_vectors
 from .classes import evidence_of, text_vectors
 from .item_rows import stored_text
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 __all__ = ["Gathered", "Lessons", "Told"]
 
@@ -60,7 +63,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A lesson, and what its rows and columns stand for; the first ``stored`` rows are items of the catalogue."""
+    """A lesson, and what its rows and columns stand for.
+
+    The first ``stored`` rows are items of the catalogue, the last are ``fresh``: labels that are given now.
+    """
 
     lesson: Lesson
     landmarks: Landmarks | None
@@ -68,6 +74,31 @@ class Gathered:
     class_ids: list[str]
     digests: list[str]
     stored: int
+    fresh: Sequence[Told]
+
+
+class _Words(NamedTuple):
+    """What the words of some items say.
+
+    Attributes:
+        found: Lexical features, shape (n, features).
+        scores: Label-free lexical scores, shape (n, classes); None where classes have no words.
+    """
+
+    found: "csr_matrix"
+    scores: "csr_matrix | None"
+
+    @classmethod
+    def of(cls, items: Sequence[Told], profile: "csr_matrix | None") -> "_Words":
+        found = features([one.words for one in items])
+        return cls(found, None if profile is None else strongest(found, profile))
+
+    def some(self, rows: Sequence[int]) -> "_Words":
+        return _Words(self.found[rows], None if self.scores is None else self.scores[rows])
+
+    def then(self, other: "_Words") -> "_Words":
+        scores = None if self.scores is None or other.scores is None else stacked(self.scores, other.scores)
+        return _Words(stacked(self.found, other.found), scores)
 
 
 class Lessons:
@@ -84,8 +115,10 @@ class Lessons:
         self._encoder = encoder
         self._pictures = place.space.kind == "image"
 
-    def gather(self, taxonomy: Taxonomy, fresh: Sequence[Told]) -> Gathered | None:
-        """Stored items, labels that are kept, and these; None where there is neither an item nor a label.
+    def gather(self, taxonomy: Taxonomy, given: Callable[[], Sequence[Told]]) -> Gathered | None:
+        """Stored items, labels that are kept, and those given; None where there is neither an item nor a label.
+
+        What is stored is read before ``given`` is called, which may wait for an encoder at work.
 
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
@@ -97,23 +130,27 @@ class Lessons:
             raise EmptyTaxonomyError(
                 message, hint="Add one with `nearclass classes add NAME`, or `classes import FILE`."
             )
-        known = {one.identity for one in fresh}
-        items = self._items(min(_MOST_ITEMS, _MOST_SCORES // len(class_ids)), known)
-        told = self.told([*class_ids, *taxonomy.merged(class_ids)], known)
-        every = [replace(one, class_id=taxonomy.follow(one.class_id)) for one in (*items, *told, *fresh)]
-        if not every:
-            return None
         class_vectors = np.stack([made[class_id] for class_id in class_ids])
         of_class = evidence_of(self._store, self._place, taxonomy)
         evidence = [of_class[class_id] for class_id in class_ids]
-        found = features([one.words for one in every])
+        items = self._items(min(_MOST_ITEMS, _MOST_SCORES // len(class_ids)))
+        profile = None if self._pictures else profiles(evidence, BACKGROUND)
+        words = _Words.of(items, profile)
         least = self._least(class_vectors)
-        material = self._material(every, class_ids, class_vectors, evidence, found, least)
+        fresh = given()
+        known = {one.identity for one in fresh}
+        kept = [row for row, one in enumerate(items) if one.identity not in known]
+        told = [*self.told([*class_ids, *taxonomy.merged(class_ids)], known), *fresh]
+        every = [replace(one, class_id=taxonomy.follow(one.class_id)) for one in (*(items[row] for row in kept), *told)]
+        if not every:
+            return None
+        words = words.some(kept).then(_Words.of(told, profile))
+        material = self._material(every, class_ids, class_vectors, words.scores, least)
         joined = ["" if self._pictures else " ".join(text.text for text in one) for one in evidence]
-        lesson = Lesson(material, found, features(joined))
+        lesson = Lesson(material, words.found, features(joined))
         digests = [digest(one) for one in evidence]
         shown = [one.shown for one in every]
-        return Gathered(lesson, landmarks(material, least), shown, class_ids, digests, len(items))
+        return Gathered(lesson, landmarks(material, least), shown, class_ids, digests, len(kept), fresh)
 
     def told(self, class_ids: Sequence[str], known: set[str]) -> list[Told]:
         """Labels that are kept as evidence, and examples of the class definitions, but for those in ``known``."""
@@ -159,27 +196,21 @@ class Lessons:
         every: Sequence[Told],
         class_ids: Sequence[str],
         class_vectors: NDArray[np.float32],
-        evidence: Sequence[Sequence[EvidenceText]],
-        found: Any,
+        scores: "csr_matrix | None",
         least: float,
     ) -> Material:
         column = {class_id: row for row, class_id in enumerate(class_ids)}
         items = np.stack([one.vector for one in every])
-        return Material(
-            items,
-            class_vectors,
-            None if self._pictures else strongest(found, profiles(evidence, BACKGROUND)),
-            fits(items, class_vectors, least),
-            np.asarray([column.get(one.class_id, -1) for one in every], np.int64),
-        )
+        labels = np.asarray([column.get(one.class_id, -1) for one in every], np.int64)
+        return Material(items, class_vectors, scores, fits(items, class_vectors, least), labels)
 
     def _least(self, class_vectors: NDArray[np.float32]) -> float:
         """Cosine to the nearest class below which an item seems to fit no class."""
         unrelated = unrelated_vectors(self._encoder) @ class_vectors.T
         return float(np.quantile(unrelated.max(axis=1), PICTURE_NOVEL_QUANTILE if self._pictures else NOVEL_QUANTILE))
 
-    def _items(self, most: int, known: set[str]) -> list[Told]:
-        """Stored items that are not in ``known``: all that are confirmed, then others in the order of their keys.
+    def _items(self, most: int) -> list[Told]:
+        """Stored items: all that are confirmed, then others in the order of their keys.
 
         Keys are digests, so that the first of them are a fair sample.
         """
@@ -189,8 +220,7 @@ class Lessons:
         for confirmed in ("!=", "=="):
             where = Compare("confirmed_class", confirmed, "")
             for page in self._store.scan(self._place.items, where=where, fields=_FIELDS):
-                every = (self._stored(row) for row in page)
-                found.extend(one for one in every if one.identity not in known)
+                found.extend(self._stored(row) for row in page)
                 if len(found) >= most:
                     return found[:most]
         return found

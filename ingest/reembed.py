@@ -160,10 +160,10 @@ class SpaceFilling:
         if not before or learned.active_version() or live is None or not taxonomy.assignable():
             return None
         learning = SpaceLearning(self.store, self.state, live, self.side.encoder)
-        attempt = learning.attempt(taxonomy, [])
+        attempt = learning.attempt(taxonomy)
         if attempt is None or not attempt.outcome.kept:
             return attempt.outcome if attempt else None
-        learning.write(attempt, [], taxonomy, max(before, learned.next_version()))
+        learning.write(attempt, taxonomy, max(before, learned.next_version()))
         self.bring_classes()
         return attempt.outcome
 

@@ -100,11 +100,17 @@ class SpaceLearning:
         self.lessons = Lessons(store, live.place, encoder)
 
     def attempt(
-        self, taxonomy: Taxonomy, fresh: Sequence[Told], on_part: Callable[[str], None] = lambda _: None
+        self,
+        taxonomy: Taxonomy,
+        given: Callable[[], Sequence[Told]] = lambda: (),
+        on_part: Callable[[str], None] = lambda _: None,
     ) -> Attempt | None:
-        """Learn from the stored items, every label there is and these; None where there is neither.
+        """Learn from the stored items, every label there is and those given; None where there is neither.
 
-        ``on_part`` is called with each of ``PARTS`` before it begins.
+        Args:
+            taxonomy: Whose classes are learnt.
+            given: Called for labels when what is stored has been read.
+            on_part: Called with each of ``PARTS`` before it begins.
 
         Raises:
             EmptyTaxonomyError: There is no class that could be answered.
@@ -112,7 +118,7 @@ class SpaceLearning:
         started = time.perf_counter()
         parts = iter(PARTS)
         on_part(next(parts))
-        gathered = self.lessons.gather(taxonomy, fresh)
+        gathered = self.lessons.gather(taxonomy, given)
         if gathered is None:
             return None
         on_part(next(parts))
@@ -144,10 +150,10 @@ class SpaceLearning:
         )
         return Attempt(gathered, learnt, changed, outcome)
 
-    def write(self, attempt: Attempt, fresh: Sequence[Told], taxonomy: Taxonomy, version: int) -> None:
-        """Store labels and the result, and note that this version is in use; class vectors follow when settled."""
+    def write(self, attempt: Attempt, taxonomy: Taxonomy, version: int) -> None:
+        """Store fresh labels and the result, and note that this version is in use; class vectors follow later."""
         gathered, learnt, landmarks = attempt.gathered, attempt.learnt, attempt.gathered.landmarks
-        self.lessons.keep(fresh, taxonomy.revision)
+        self.lessons.keep(gathered.fresh, taxonomy.revision)
         report = {
             "made_at": int(time.time()),
             "revision": taxonomy.revision,

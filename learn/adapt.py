@@ -62,7 +62,8 @@ _SCHEDULE: Final = np.array(
 sizes as prior, most that voters may move a class, exponent of the levelling of sizes. Measured on 31 mixes of products
 and requests (long tails, absent classes, few items, more than half out of scope): `bench/adaptation.py`."""
 
-_LEVELLED_ITEMS: Final = 20_000
+_SIZED_ITEMS: Final = 20_000
+"""Items that sizes of classes are looked at by, of more every second or third."""
 _LEVELLINGS: Final = 8
 
 Floats = NDArray[np.float32]
@@ -224,9 +225,11 @@ def _centres(rough: _Centred, material: Material) -> tuple[Floats, Floats]:
 def _evenness(task: _Centred) -> float:
     """Entropy of the class sizes that an adaptive prior finds, over that of equal sizes; 1 where all are alike.
 
-    The prior makes big classes bigger, so that a long tail shows.
+    The prior makes big classes bigger, so that a long tail shows. Of many items a fair sample is looked at.
     """
-    bare = replace(task, lexical=None, labels=np.full(len(task.items), -1))
+    some = _sample(len(task.items))
+    items, nobody = task.items[some], np.full(len(task.items), -1)[some]
+    bare = replace(task, items=items, weights=task.weights[some], lexical=None, labels=nobody)
     _, sizes, _ = _rounds(bare, 0.5, 1.0, 0.5, 0.0, votes=0.0)
     shares = sizes / max(float(sizes.sum()), 1e-6)
     entropy = float(-(shares * np.log(shares + 1e-9)).sum())
@@ -284,7 +287,7 @@ def _posterior(task: _Centred, rows: slice, units: Floats, prior: Floats, level:
 
 def _levels(task: _Centred, units: Floats, prior: Floats, levelling: float) -> Floats:
     """Log factors of the classes that bring their sizes nearer to the prior: Sinkhorn's column scaling, damped."""
-    some = slice(0, len(task.items), -(-len(task.items) // _LEVELLED_ITEMS))
+    some = _sample(len(task.items))
     level = np.zeros(len(units), np.float32)
     votes = _posterior(task, some, units, prior, level)
     weights = task.weights[some, None]
@@ -295,6 +298,10 @@ def _levels(task: _Centred, units: Floats, prior: Floats, levelling: float) -> F
         votes *= np.exp(step)
         votes /= votes.sum(axis=1, keepdims=True)
     return level
+
+
+def _sample(items: int) -> slice:
+    return slice(0, items, -(-items // _SIZED_ITEMS))
 
 
 def _units(rows: Floats) -> Floats:

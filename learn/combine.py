@@ -5,7 +5,7 @@ Where there are labels, a second student learns from the three together: then ev
 by those with one, which in the first student are lost among them.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -58,19 +58,28 @@ class Parts:
     second: Head | None
 
 
-def parts_of(lesson: Lesson, start: Head | None = None) -> Parts:
-    """All parts; the second student only where there are labels.
+def parts_of(*lessons: Lesson, start: Head | None = None) -> list[Parts]:
+    """All parts of each lesson; the second student only where there are labels.
 
     Args:
-        lesson: What to learn from.
-        start: The first student of nearly the same lesson, if there is one.
+        lessons: What to learn from; nearly the same each, as the first student of one goes on from that of the one
+            before.
+        start: What the first of them goes on from, if there is something.
     """
-    material = lesson.material
+    found: list[Parts] = []
     with ThreadPoolExecutor(1, "head") as beside:  # which has one thread of its own, and leaves Python alone
-        waited = beside.submit(_head, lesson)
-        adapted = adapt(material)
-        first = student(material, partial(_by_adaptation, material, adapted), start)
-        parts = Parts(adapted, first, waited.result(), None)
+        heads = [beside.submit(_head, lesson) for lesson in lessons]
+        for lesson, trained in zip(lessons, heads, strict=True):
+            found.append(_parts_of(lesson, start, trained))
+            start = found[-1].student
+    return found
+
+
+def _parts_of(lesson: Lesson, start: Head | None, trained: Future[Head | None]) -> Parts:
+    material = lesson.material
+    adapted = adapt(material)
+    first = student(material, partial(_by_adaptation, material, adapted), start)
+    parts = Parts(adapted, first, trained.result(), None)
     if first is None or (material.labels < 0).all():
         return parts
     for mixture in _TEACHERS:

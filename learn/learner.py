@@ -69,18 +69,19 @@ def learn(lesson: Lesson) -> Learnt:
     """
     material = lesson.material
     if (material.labels < 0).all():
-        return _of_few(lesson, parts_of(lesson))
+        return _of_few(lesson, *parts_of(lesson))
     tried = _sample(lesson)
     held = held_out(tried.material.labels)
     if not len(held):
-        parts = parts_of(lesson)
+        (parts,) = parts_of(lesson)
         enough = np.count_nonzero(material.labels >= 0) >= _FEWEST_HELD_OUT
         told = enough and parts.adapted.label_weight >= _LEAST_LABEL_WEIGHT
         return _of_few(lesson, parts) if told else learn(_untold(lesson))
     trial = _trial(tried, held)
     if trial.mixture is None:
         return replace(learn(_untold(lesson)), gain=trial.gain)
-    return replace(worded(lesson, combined(lesson, parts_of(lesson, trial.student), trial.mixture)), gain=trial.gain)
+    (parts,) = parts_of(lesson, start=trial.student)
+    return replace(worded(lesson, combined(lesson, parts, trial.mixture)), gain=trial.gain)
 
 
 class _Trial(NamedTuple):
@@ -97,8 +98,7 @@ def _trial(lesson: Lesson, held: NDArray[np.int64]) -> _Trial:
     labels = material.labels.copy()
     labels[held] = -1
     rest, untold = replace(lesson, material=replace(material, labels=labels)), _untold(lesson)
-    untold_parts = parts_of(untold)
-    parts = parts_of(rest, untold_parts.student)
+    untold_parts, parts = parts_of(untold, rest)
     mixtures = [mixture for mixture in _MIXTURES if parts.second is not None or not mixture.second]
     if not _mostly_told(material):
         mixtures.sort(key=lambda mixture: mixture.second)

@@ -18,7 +18,7 @@ from .speech import content_share
 if TYPE_CHECKING:  # scipy takes a third of a second to import
     from scipy.sparse import csr_matrix
 
-__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "strongest", "weighted"]
+__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "stacked", "strongest", "weighted"]
 
 COLUMNS: Final = 2**18
 """Columns that n-grams are hashed into. A large shop has some 100,000 distinct n-grams in its class texts."""
@@ -58,6 +58,13 @@ def features(texts: Sequence[str]) -> "csr_matrix":
     found = _log_counts(read)
     shares = np.array([content_share(text) for text in read], np.float32)
     return _scaled(found, shares / np.maximum(_lengths(found), 1e-9))
+
+
+def stacked(*parts: "csr_matrix") -> "csr_matrix":
+    """Features of several lists of items as those of one."""
+    from scipy.sparse import vstack  # noqa: PLC0415 - see above
+
+    return vstack(parts, format="csr")
 
 
 def class_terms(texts_of_classes: Sequence[Sequence[EvidenceText]]) -> "csr_matrix":

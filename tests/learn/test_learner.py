@@ -271,7 +271,7 @@ def few_told(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_second_student_learns_more_from_a_few_labels_than_the_first(seed):
     lesson, truth = few_told(seed)
-    parts = parts_of(lesson)
+    (parts,) = parts_of(lesson)
     rows = np.flatnonzero(lesson.material.labels < 0)
     first, second = (combined(lesson, parts, Mixture(second=two, share=8.0)) for two in (False, True))
     right = [(one.scores(lesson, rows).argmax(axis=1) == truth[rows]).mean() for one in (first, second)]
@@ -280,7 +280,8 @@ def test_a_second_student_learns_more_from_a_few_labels_than_the_first(seed):
 
 def test_without_labels_there_is_no_second_student():
     material, truth = world([40] * 6)
-    assert parts_of(lesson_of(material, truth, material.labels)).second is None
+    (parts,) = parts_of(lesson_of(material, truth, material.labels))
+    assert parts.second is None
 
 
 def test_the_likelier_mixture_is_taken_unless_another_is_better_by_more_than_chance():
@@ -301,7 +302,7 @@ def test_the_second_student_stands_alone_only_where_most_classes_have_labels(tol
     for label in range(told):
         labels[np.flatnonzero(truth == label)[0]] = label
     lesson = lesson_of(material, truth, labels)
-    expected = combined(lesson, parts_of(lesson), Mixture(second, 16.0))
+    expected = combined(lesson, *parts_of(lesson), Mixture(second, 16.0))
     np.testing.assert_array_equal(learn(lesson).vectors, expected.vectors)
 
 
@@ -319,9 +320,9 @@ def test_of_very_many_items_a_sample_says_what_to_choose_and_all_are_learnt_from
     labels = np.where(np.arange(len(truth)) % 6 == 0, truth, -1)
     seen = []
 
-    def noted(lesson, *start):
-        seen.append((len(lesson.material.items), int((lesson.material.labels >= 0).sum())))
-        return parts_of(lesson, *start)
+    def noted(*lessons, **start):
+        seen.extend((len(one.material.items), int((one.material.labels >= 0).sum())) for one in lessons)
+        return parts_of(*lessons, **start)
 
     monkeypatch.setattr(learner, "parts_of", noted)
     monkeypatch.setattr(learner, "_TRIED_ITEMS", 100)
