@@ -18,27 +18,31 @@ CLASSES = {
 }
 
 
+TITLES = 200
+"""Too many to be embedded without torch."""
+
 _PEER = """
 import sys
 from sentence_transformers import SentenceTransformer
-SentenceTransformer(sys.argv[1]).encode("x")
+SentenceTransformer(sys.argv[1]).encode([f"steel kettle {number}" for number in range(int(sys.argv[2]))])
 """
 
 
 def measure(options: Options) -> Iterator[Table]:
     """One table: the commands in turns, those without a database more often."""
     with common.scratch() as folder:
-        uri = _catalogue(folder)
+        uri, titles = _catalogue(folder), folder / "titles.jsonl"
+        titles.write_text(
+            "".join(json.dumps({"id": str(n), "title": f"steel kettle {n}"}) + "\n" for n in range(TITLES))
+        )
+        peer = [sys.executable, "-c", _PEER, str(common.default_model().path)]
         bare = {"python -c pass": [sys.executable, "-c", "pass"], "nearclass --help": [*common.launcher(), "--help"]}
         stored = {
             "nearclass classes list": common.nearclass(uri, "classes", "list"),
             'nearclass assign "x"': common.nearclass(uri, "assign", "x"),
-            'the peer: SentenceTransformer(path).encode("x")': [
-                sys.executable,
-                "-c",
-                _PEER,
-                str(common.default_model().path),
-            ],
+            f"nearclass assign --input {TITLES} titles": common.nearclass(uri, "assign", "--input", str(titles)),
+            "the peer: SentenceTransformer encodes 1 title": [*peer, "1"],
+            f"the peer: SentenceTransformer encodes {TITLES} titles": [*peer, str(TITLES)],
         }
         seconds = _in_turns(bare, folder, 2 if options.quick else ROUNDS)
         seconds |= _in_turns(stored, folder, 1 if options.quick else ROUNDS_WITH_DATABASE)

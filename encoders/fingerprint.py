@@ -126,7 +126,8 @@ def _pooling(settings: dict[str, Any]) -> dict[str, Any]:
         "pooling_mode_weightedmean_tokens": "weightedmean",
         "pooling_mode_lasttoken": "lasttoken",
     }
-    named = settings.get("pooling_mode") or [mode for flag, mode in flags.items() if settings.get(flag)] or ["mean"]
+    # Where there are both, the library goes by the flags.
+    named = [mode for flag, mode in flags.items() if settings.get(flag)] or settings.get("pooling_mode") or ["mean"]
     modes = [named] if isinstance(named, str) else list(named)
     size = settings.get("embedding_dimension") or settings.get("word_embedding_dimension")
     dim = size * len(modes) if isinstance(size, int) else None

@@ -7,30 +7,45 @@ lengths (measured with MiniLM and batches of 16 and 32 product titles on two cor
 
 Source:
     Zhai et al., ByteTransformer, 2022 (arXiv 2210.03052): the layers work on packed tokens, attention text by text.
-    The layers are those of ``transformers.models.bert``, called one by one.
+    The layers are those of ``transformers.models.bert``.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .fingerprint import TextModel
+from .plain_bert import MODULES, POOLINGS, PlainBert
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-__all__ = ["PackedBert", "packed_bert"]
+__all__ = ["PackedBert", "packed_bert", "packed_file"]
 
-_MODULES: Final = ({"Pooling"}, {"Pooling", "Normalize"})
-_POOLINGS: Final = (["mean"], ["cls"])
 _FEWEST_TOKENS: Final = 16
 """With fewer, products of matrices add up in another order, and a text alone would differ in the last bit from the same
 text among others (measured with MKL; with 16 and more all were equal)."""
+
+
+def packed_file(plain: PlainBert) -> "PackedBert | None":
+    """The model for packed tokens from its file of weights; None where they are others, or not in single precision."""
+    import torch  # noqa: PLC0415 - slow to import
+    from safetensors import SafetensorError  # noqa: PLC0415 - only who encodes needs it
+    from safetensors.torch import load_file  # noqa: PLC0415 - only who encodes needs it
+
+    try:
+        tensors = load_file(plain.weights)
+        made = PackedBert(tensors, plain.layers, plain.heads, plain.eps, first=plain.first)
+    except (KeyError, OSError, SafetensorError):  # whoever loads it otherwise says what is wrong
+        return None
+    whole = sum(name.endswith("attention.self.query.weight") for name in tensors) == plain.layers
+    single = all(one.dtype == torch.float32 for name, one in tensors.items() if "position_ids" not in name)
+    return made if whole and single else None
 
 
 def packed_bert(loaded: "SentenceTransformer", model: TextModel) -> "PackedBert | None":
@@ -40,22 +55,72 @@ def packed_bert(loaded: "SentenceTransformer", model: TextModel) -> "PackedBert 
     modules = model.space.details["modules"]
     pooling: dict[str, Any] = next((one for one in modules if one["type"] == "Pooling"), {})
     bert: Any = getattr(loaded[0], "auto_model", None)
-    if {one["type"] for one in modules} not in _MODULES or pooling["modes"] not in _POOLINGS:
+    if {one["type"] for one in modules} not in MODULES or pooling["modes"] not in POOLINGS:
         return None
     if type(bert).__name__ != "BertModel" or not pooling["include_prompt"] or bert.dtype != torch.float32:
         return None
     config = bert.config
     absolute = getattr(config, "position_embedding_type", None) in {None, "absolute"}
-    return PackedBert(bert, first=pooling["modes"] == ["cls"]) if absolute and not config.is_decoder else None
+    if not absolute or config.is_decoder or config.hidden_act != "gelu":
+        return None
+    first = pooling["modes"] == ["cls"]
+    layers, heads, eps = config.num_hidden_layers, config.num_attention_heads, config.layer_norm_eps
+    return PackedBert(bert.state_dict(), layers, heads, eps, first=first)
+
+
+class _Layer(NamedTuple):
+    """The weights of a layer, each with its bias behind it; those of query, key and value are one."""
+
+    attend: "tuple[Tensor, Tensor]"
+    heard: "tuple[Tensor, Tensor]"
+    heard_norm: "tuple[Tensor, Tensor]"
+    inner: "tuple[Tensor, Tensor]"
+    outer: "tuple[Tensor, Tensor]"
+    outer_norm: "tuple[Tensor, Tensor]"
+
+    @classmethod
+    def of(cls, tensors: "Mapping[str, Tensor]", name: str) -> "_Layer":
+        import torch  # noqa: PLC0415 - slow to import
+
+        def of(part: str) -> "tuple[Tensor, Tensor]":
+            return tensors[f"{name}.{part}.weight"], tensors[f"{name}.{part}.bias"]
+
+        thrice = zip(*(of(f"attention.self.{part}") for part in ("query", "key", "value")), strict=True)
+        weight, bias = (torch.cat(parts) for parts in thrice)
+        return cls(
+            (weight, bias),
+            of("attention.output.dense"),
+            of("attention.output.LayerNorm"),
+            of("intermediate.dense"),
+            of("output.dense"),
+            of("output.LayerNorm"),
+        )
 
 
 class PackedBert:
-    """The layers of a BERT, which it shares with the whole model."""
+    """The layers of a BERT."""
 
-    def __init__(self, bert: Any, *, first: bool) -> None:
-        """Give the vector of the first token of each text, or the mean of all of them."""
-        self._embeddings = bert.embeddings
-        self._layers = bert.encoder.layer
+    def __init__(self, tensors: "Mapping[str, Tensor]", layers: int, heads: int, eps: float, *, first: bool) -> None:
+        """Take the weights by the names that transformers gives them.
+
+        Args:
+            tensors: The weights.
+            layers: How many layers there are.
+            heads: Of each layer.
+            eps: Added to variances before their root is taken.
+            first: Whether a text gets the vector of its first token, and not the mean of all.
+
+        Raises:
+            KeyError: A weight is not there.
+        """
+        name = "embeddings"
+        self._words, self._places, self._kinds = (
+            tensors[f"{name}.{part}_embeddings.weight"] for part in ("word", "position", "token_type")
+        )
+        self._norm = tensors[f"{name}.LayerNorm.weight"], tensors[f"{name}.LayerNorm.bias"]
+        self._layers = [_Layer.of(tensors, f"encoder.layer.{layer}") for layer in range(layers)]
+        self._heads = heads
+        self._eps = eps
         self._first = first
 
     def in_bfloat16(self) -> "PackedBert":
@@ -67,7 +132,10 @@ class PackedBert:
         import torch  # noqa: PLC0415 - slow to import
 
         other = copy.copy(self)
-        other._layers = copy.deepcopy(self._layers).to(torch.bfloat16)  # noqa: SLF001 - another of this class
+        other._layers = [  # noqa: SLF001 - another of this class
+            _Layer(*((weight.to(torch.bfloat16), bias.to(torch.bfloat16)) for weight, bias in layer))
+            for layer in self._layers
+        ]
         return other
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -76,30 +144,41 @@ class PackedBert:
 
         filling = max(0, _FEWEST_TOKENS - sum(map(len, ids)))
         ids = [*[ids[0][:1]] * filling, *ids]  # texts of one token, whose vectors nobody gets
-        tokens = torch.tensor([list(chain.from_iterable(ids))])
-        places = torch.tensor([list(chain.from_iterable(range(len(one)) for one in ids))])
+        tokens = torch.tensor(list(chain.from_iterable(ids)))
+        places = torch.tensor(list(chain.from_iterable(range(len(one)) for one in ids)))
         groups = [(len(list(same)), length) for length, same in groupby(ids, len)]
         with torch.inference_mode():
-            embedded = self._embeddings(input_ids=tokens, token_type_ids=torch.zeros_like(tokens), position_ids=places)
-            hidden = embedded[0].to(next(self._layers.parameters()).dtype)
+            embedded = self._words[tokens] + self._kinds[0] + self._places[places]
+            hidden = self._normed(embedded, self._norm).to(self._layers[0].attend[0].dtype)
             for layer in self._layers:
-                hidden = layer.attention.output(_attended(layer.attention.self, hidden, groups), hidden)
-                hidden = layer.output(layer.intermediate(hidden), hidden)
+                hidden = self._through(layer, hidden, groups)
             made = [one[:, 0] if self._first else one.mean(1) for one in _of_texts(hidden.float(), groups)]
             vectors: NDArray[np.float32] = torch.cat(made)[filling:].numpy()
         return vectors
 
+    def _through(self, layer: _Layer, hidden: "Tensor", groups: Sequence[tuple[int, int]]) -> "Tensor":
+        from torch.nn.functional import gelu, linear  # noqa: PLC0415 - slow to import
 
-def _attended(attention: Any, hidden: "Tensor", groups: Sequence[tuple[int, int]]) -> "Tensor":
-    """What each token hears from the others of its text, shape (tokens, dim)."""
+        heard = linear(_attended(linear(hidden, *layer.attend), groups, self._heads), *layer.heard)
+        hidden = self._normed(heard + hidden, layer.heard_norm)
+        return self._normed(linear(gelu(linear(hidden, *layer.inner)), *layer.outer) + hidden, layer.outer_norm)
+
+    def _normed(self, values: "Tensor", norm: "tuple[Tensor, Tensor]") -> "Tensor":
+        from torch.nn.functional import layer_norm  # noqa: PLC0415 - slow to import
+
+        return layer_norm(values, values.shape[-1:], *norm, self._eps)
+
+
+def _attended(asked: "Tensor", groups: Sequence[tuple[int, int]], heads: int) -> "Tensor":
+    """What each token hears from the others of its text, shape (tokens, dim), by query, key and value side by side."""
     import torch  # noqa: PLC0415 - slow to import
 
-    parts = [_of_texts(one(hidden), groups) for one in (attention.query, attention.key, attention.value)]
     heard = []
-    for same in zip(*parts, strict=True):
-        heads = [one.view(*one.shape[:2], attention.num_attention_heads, -1).transpose(1, 2) for one in same]
-        found = torch.nn.functional.scaled_dot_product_attention(*heads)
-        heard.append(found.transpose(1, 2).reshape(-1, hidden.shape[1]))
+    for same in _of_texts(asked, groups):
+        texts, length, _ = same.shape
+        parts = same.view(texts, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        found = torch.nn.functional.scaled_dot_product_attention(*parts)
+        heard.append(found.transpose(1, 2).reshape(texts * length, -1))
     return torch.cat(heard)
 
 

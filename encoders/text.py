@@ -1,10 +1,10 @@
-"""The text encoder: a sentence-transformers model behind batches sorted by length."""
+"""The text encoder: a model of sentence-transformers behind batches sorted by length."""
 
 import logging
 import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,18 @@ from ..schemas.records import Role
 from ..schemas.spaces import Space
 from . import batching, precision
 from .base import Encoded
-from .brief import BriefEncoder, brief_encoder, brief_tokenizer, is_brief
+from .brief import BriefEncoder, brief_encoder, is_brief
 from .fingerprint import TextModel
 from .lanes import Lanes
 from .outcome import explained, unit
-from .packed import PackedBert, packed_bert
+from .packed import PackedBert, packed_bert, packed_file
+from .padded import PaddedModel, load_model, own_tokenizer
+from .plain_bert import plain_bert, plain_tokenizer
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-__all__ = ["TextEncoder", "load_model", "own_tokenizer", "set_environment", "usable_device"]
+__all__ = ["TextEncoder", "set_environment", "usable_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -127,21 +128,20 @@ class _Loaded:
     """
 
     def __init__(self, model: TextModel, device: str, threads: int | None) -> None:
+        import torch  # noqa: PLC0415 - slow to import
+
+        torch.set_num_threads(threads or usable_cores())
         self.device = device
         self.bfloat16 = False
         self._dim = model.space.dim
         self._max_tokens = model.max_tokens
-        transformer = load_model(model, device, threads)
-        self._tokenizer = own_tokenizer(transformer, model.max_tokens)
-        self._pad = int(transformer.tokenizer.pad_token_id or 0)
-        self._segments = "token_type_ids" in transformer.tokenizer.model_input_names
         self._on_cpu = device == "cpu"
         self._lanes = Lanes((threads or usable_cores()) if self._on_cpu else 1)
+        self._tokenizer: Tokenizer
         # By whether they run in bfloat16.
-        self._models: dict[bool, SentenceTransformer | PackedBert] = {False: transformer}
-        packed = packed_bert(transformer, model) if self._on_cpu else None
-        if packed is not None:
-            self._try(packed)
+        self._models: dict[bool, PackedBert | PaddedModel] = {}
+        if not self._on_cpu or not self._from_file(model):
+            self._from_library(model)
 
     @property
     def packed(self) -> bool:
@@ -150,8 +150,7 @@ class _Loaded:
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
         if bfloat16 and True not in self._models:
-            exact = self._models[False]
-            self._models[True] = exact.in_bfloat16() if isinstance(exact, PackedBert) else precision.halved(exact)
+            self._models[True] = self._models[False].in_bfloat16()
         self.bfloat16 = bfloat16
         return self.encode(precision.PROBES, "").vectors
 
@@ -162,55 +161,52 @@ class _Loaded:
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
-        lengths = [len(one) for one in ids]
         vectors = np.empty((len(texts), self._dim), np.float32)
         model = self._models[self.bfloat16]
 
         def computed(batch: NDArray[np.int64]) -> NDArray[np.float32]:
-            tokens = [ids[index] for index in batch]
-            if isinstance(model, PackedBert):
-                return model.vectors(tokens)
-            return self._forward(model, tokens, lengths[batch[-1]])
+            return model.vectors([ids[index] for index in batch])
 
-        batches = self._batches(lengths, padded=not self.packed)
+        batches = self._batches([len(one) for one in ids])
         for batch, made in zip(batches, self._lanes.each(computed, batches), strict=True):
             vectors[batch] = made
         return Encoded(unit(vectors), truncated)
 
-    def _batches(self, lengths: list[int], *, padded: bool) -> list[NDArray[np.int64]]:
+    def _batches(self, lengths: list[int]) -> list[NDArray[np.int64]]:
         if not self._on_cpu:
             return list(batching.by_length(lengths, _GPU_TOKENS_PER_BATCH))
-        tokens_per_call = batching.TOKENS_PER_CALL if padded else None
+        tokens_per_call = None if self.packed else batching.TOKENS_PER_CALL
         return list(batching.by_length(lengths, batching.tokens_per_batch(sum(lengths)), tokens_per_call))
 
-    def _try(self, packed: PackedBert) -> None:
-        """Take the way without padding, if it gives the vectors that the model gives."""
+    def _from_file(self, model: TextModel) -> bool:
+        """Take the weights of a plain BERT, if they give the same vectors here in two ways."""
+        plain = plain_bert(model)
+        packed = None if plain is None else packed_file(plain)
+        brief = None if packed is None else brief_encoder(model)
+        if packed is None or brief is None:
+            return False
+        self._tokenizer, self._models = plain_tokenizer(model), {False: packed}
+        return self._gives(_Small(brief, model).encode(precision.PROBES, "").vectors)
+
+    def _from_library(self, model: TextModel) -> None:
+        """Load the model as its authors run it, and leave padding out if that gives the same vectors."""
+        transformer = load_model(model, self.device)
+        self._tokenizer = own_tokenizer(transformer, model.max_tokens)
+        self._models = {False: PaddedModel(transformer, self.device)}
+        packed = packed_bert(transformer, model) if self._on_cpu else None
+        if packed is None:
+            return
         usual, padded = self.probe(bfloat16=False), self._models[False]
         self._models[False] = packed
-        furthest = float(np.abs(self.probe(bfloat16=False) - usual).max())
-        if furthest > _SAME:
-            _log.warning("packed tokens give vectors that differ by %.2g; texts are padded instead", furthest)
+        if not self._gives(usual):
             self._models[False] = padded
 
-    def _forward(self, model: "SentenceTransformer", ids: list[list[int]], longest: int) -> NDArray[np.float32]:
-        import torch  # noqa: PLC0415 - slow to import
-
-        padded = np.full((len(ids), longest), self._pad, np.int64)
-        mask = np.zeros((len(ids), longest), np.int64)
-        for row, one in enumerate(ids):
-            padded[row, : len(one)] = one
-            mask[row, : len(one)] = 1
-        features = {
-            "input_ids": torch.from_numpy(padded).to(self.device),
-            "attention_mask": torch.from_numpy(mask).to(self.device),
-        }
-        if self._segments:
-            features["token_type_ids"] = torch.zeros_like(features["input_ids"])
-        autocast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bfloat16)
-        with torch.inference_mode(), autocast:
-            output = model(features)["sentence_embedding"]
-        vectors: NDArray[np.float32] = output.float().cpu().numpy()
-        return vectors
+    def _gives(self, usual: NDArray[np.float32]) -> bool:
+        """Whether the model gives these vectors for the probes."""
+        furthest = float(np.abs(self.probe(bfloat16=False) - usual).max())
+        if furthest > _SAME:
+            _log.warning("packed tokens give vectors that differ by %.2g; the model is run another way", furthest)
+        return furthest <= _SAME
 
 
 class _Small:
@@ -218,7 +214,7 @@ class _Small:
 
     def __init__(self, encoder: BriefEncoder, model: TextModel) -> None:
         self._encoder = encoder
-        self._tokenizer = brief_tokenizer(model)
+        self._tokenizer = plain_tokenizer(model)
         self._max_tokens = model.max_tokens
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
@@ -266,50 +262,3 @@ def set_environment() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # The fast tokenizers have a thread pool of their own; without this they print a warning after every fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-
-
-def load_model(model: TextModel, device: str, threads: int | None) -> "SentenceTransformer":
-    """The model in memory, as its authors run it; ``threads`` None is every usable core.
-
-    Raises:
-        EncoderError: It cannot be loaded.
-    """
-    try:
-        import torch  # noqa: PLC0415
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-        from transformers.utils import logging as transformers_logging  # noqa: PLC0415
-    except (ImportError, RuntimeError) as error:
-        message = f"cannot import sentence-transformers: {type(error).__name__}: {error}"
-        raise EncoderError(message, hint="Run `nearclass doctor`: torch and torchvision may not match.") from error
-    torch.set_num_threads(threads or usable_cores())
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        loaded = SentenceTransformer(
-            str(model.folder.path),
-            device=device,
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
-    except Exception as error:  # safetensors, transformers and torch each have their own for a damaged file
-        message = f"cannot load the model in {model.folder.path}: {type(error).__name__}: {error}"
-        raise EncoderError(message, hint="Run `nearclass doctor`; the files may be incomplete or damaged.") from error
-    return loaded.eval()
-
-
-def own_tokenizer(model: "SentenceTransformer", max_tokens: int) -> "Tokenizer":
-    """A copy of the model's tokenizer that cuts at ``max_tokens``; the model changes its own whenever it is called.
-
-    Raises:
-        EncoderError: It has no fast one.
-    """
-    from tokenizers import Tokenizer  # noqa: PLC0415
-
-    backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        message = f"the model {model} has no fast tokenizer"
-        raise EncoderError(message, hint="Use a model that ships tokenizer.json.")
-    own = Tokenizer.from_str(backend.to_str())
-    own.no_padding()
-    own.enable_truncation(max_length=max_tokens)
-    return own

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cores import usable_cores
 from ..errors import EncoderError
 from ..schemas.records import Role
 from . import batching
 from .fingerprint import TextModel
-from .text import load_model, own_tokenizer, set_environment, usable_device
+from .padded import load_model, own_tokenizer
+from .text import set_environment, usable_device
 
 if TYPE_CHECKING:
     import torch
@@ -208,7 +210,8 @@ class _Trainee:
     def __init__(self, model: TextModel, device: str, threads: int | None) -> None:
         import torch  # noqa: PLC0415
 
-        self._transformer = load_model(model, device, threads).train()
+        torch.set_num_threads(threads or usable_cores())
+        self._transformer = load_model(model, device).train()
         self._device = device
         self._tokenizer = own_tokenizer(self._transformer, min(model.max_tokens, _MOST_TOKENS))
         self._pad = int(self._transformer.tokenizer.pad_token_id or 0)

@@ -136,8 +136,10 @@ class Lessons:
         items = self._items(min(_MOST_ITEMS, _MOST_SCORES // len(class_ids)))
         profile = None if self._pictures else profiles(evidence, BACKGROUND)
         words = _Words.of(items, profile)
-        least = self._least(class_vectors)
         fresh = given()
+        least = self._least(
+            class_vectors
+        )  # now that the cores are free, for which threads of two libraries would fight
         known = {one.identity for one in fresh}
         kept = [row for row, one in enumerate(items) if one.identity not in known]
         told = [*self.told([*class_ids, *taxonomy.merged(class_ids)], known), *fresh]

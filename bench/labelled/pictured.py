@@ -23,13 +23,14 @@ WEIGHTS = {"name": 1.0, "parent": 0.3, "description": 0.3}
 
 
 class Model:
-    """An encoder of pictures, and the same model in open_clip by hand."""
+    """An encoder of pictures, and the same model in open_clip by hand, both in float32 unless bfloat16 is asked for."""
 
     def __init__(self, folder: Path) -> None:
         from nearclass.encoders.image import ImageEncoder
         from nearclass.encoders.image_model import describe_image
         from nearclass.encoders.image_resolve import resolve_image
         from nearclass.errors import EncoderError
+        from nearclass.settings import Settings
 
         try:
             described = describe_image(resolve_image(f"local-dir:{folder}", offline=True))
@@ -37,7 +38,8 @@ class Model:
             raise SkippedError(f"{error.message}; give the folder of models with --models DIR") from error
         self.name = folder.name
         self.prompts = described.prompts
-        self.encoder = ImageEncoder(described, precision="float32")
+        self._bfloat16 = Settings().precision == "bfloat16"
+        self.encoder = ImageEncoder(described, precision="bfloat16" if self._bfloat16 else "float32")
         self._folder = folder
 
     @cached_property
@@ -68,10 +70,10 @@ class Model:
 
         model, _, tokenizer = self._peer
         total = 0
-        with torch.inference_mode():
+        with torch.inference_mode(), self._arithmetic():
             for prompt in self.prompts:
                 tokens = tokenizer([prompt.replace("{}", text) for text in texts])
-                total = total + model.encode_text(tokens, normalize=True)
+                total = total + model.encode_text(tokens, normalize=True).float()
         return torch.nn.functional.normalize(total, dim=-1).numpy()
 
     def _by_hand(self, files: Sequence[Path]) -> Floats:
@@ -80,11 +82,16 @@ class Model:
 
         model, preprocess, _ = self._peer
         found = []
-        with torch.inference_mode():
+        with torch.inference_mode(), self._arithmetic():
             for start in range(0, len(files), BATCH):
                 batch = torch.stack([preprocess(Image.open(file)) for file in files[start : start + BATCH]])
-                found.append(model.encode_image(batch, normalize=True).numpy())
+                found.append(model.encode_image(batch, normalize=True).float().numpy())
         return np.concatenate(found)
+
+    def _arithmetic(self) -> Any:
+        import torch
+
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._bfloat16)
 
     def _prepared(self, files: Sequence[Path]) -> "Iterator[Any]":
         from nearclass.pictures.load import PictureLoader, PictureSource
@@ -94,6 +101,7 @@ class Model:
             yield from loader.prepare_all(loader.read_all(sources), self.encoder.prepare)
 
     def _kept(self, by: str, files: Sequence[Path], make: Callable[[], Floats]) -> Floats:
+        by = f"{by} in bfloat16" if self._bfloat16 else by
         framed = "\x1e".join([by, self.encoder.space.fingerprint, *(f"{one} {one.stat().st_size}" for one in files)])
         return kept(framed, make)
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 from nearclass.encoders.background import BACKGROUND
 from nearclass.encoders.brief import MOST_TEXTS, brief_encoder, is_brief
@@ -37,6 +38,20 @@ def test_a_model_of_another_tokenizer_class_too(tiny_model):
     assert found.truncated.tolist() == wanted.truncated.tolist()
 
 
+def test_a_model_that_gives_the_first_token_too(tiny_model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    path = folder / "1_Pooling/config.json"
+    pooling = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**pooling, "pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}))
+    texts, model = ["kettle", "tea and toast 3"], describe(resolve(str(folder)))
+    small = TextEncoder(model, precision="float32", brief=True).encode(texts, Role.CLASS)
+    whole = SentenceTransformer(str(folder), device="cpu").encode(
+        texts, prompt_name="passage", normalize_embeddings=True
+    )
+    np.testing.assert_allclose(small.vectors, whole, atol=2e-6)
+
+
 def test_many_texts_load_the_whole_library_and_it_stays(tiny_model):
     encoder = TextEncoder(describe(resolve(str(tiny_model))), precision="float32", brief=True)
     encoder.encode(["kettle"] * (MOST_TEXTS + 1), Role.ITEM)
@@ -52,7 +67,7 @@ def test_many_texts_load_the_whole_library_and_it_stays(tiny_model):
         ("config.json", {"hidden_act": "relu"}),
         ("config.json", {"position_embedding_type": "relative_key"}),
         ("config.json", {"num_hidden_layers": 3}),
-        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}),
         ("sentence_bert_config.json", {"do_lower_case": True}),
         ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}),
         ("tokenizer_config.json", {"tokenizer_class": "BertTokenizer"}),

@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from nearclass.encoders import packed, text
 from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.plain_bert import plain_bert
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
 from nearclass.schemas.records import Role
@@ -27,16 +31,45 @@ def with_pooling(folder, to, mode):
     return to
 
 
+def with_padding(monkeypatch):
+    """From now on models are run by their library."""
+    monkeypatch.setattr(text, "packed_file", lambda _plain: None)
+    monkeypatch.setattr(text, "packed_bert", lambda _loaded, _model: None)
+
+
 @pytest.mark.parametrize("mode", ["mean_tokens", "cls_token"])
 def test_the_vectors_are_those_with_padding(tiny_model, tmp_path, mode, monkeypatch):
     folder = with_pooling(tiny_model, tmp_path / "model", mode)
     encoder = encoder_of(folder)
     found = encoder.encode(TEXTS, Role.ITEM)
     assert encoder._loaded.packed
-    monkeypatch.setattr(text, "packed_bert", lambda _loaded, _model: None)
+    with_padding(monkeypatch)
     wanted = encoder_of(folder).encode(TEXTS, Role.ITEM)
     np.testing.assert_allclose(found.vectors, wanted.vectors, atol=2e-6)
     assert found.truncated.tolist() == wanted.truncated.tolist()
+
+
+def test_of_a_plain_model_the_library_is_not_imported(tiny_model):
+    code = (
+        "import sys; from nearclass.encoders.fingerprint import describe; from nearclass.encoders.resolve import resolve;"
+        "from nearclass.encoders.text import TextEncoder; from nearclass.schemas.records import Role;"
+        f"TextEncoder(describe(resolve({str(tiny_model)!r}))).encode(['kettle'], Role.ITEM);"
+        "sys.exit('sentence_transformers' in sys.modules or 'transformers' in sys.modules or 'torch' not in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_weights_under_other_names_are_left_to_the_library_and_computed_alike(tiny_model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    save_file({f"bert.{name}": one for name, one in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+    assert packed.packed_file(plain_bert(describe(resolve(str(folder))))) is None
+    assert packed.packed_file(plain_bert(describe(resolve(str(tiny_model))))) is not None
+    encoder = encoder_of(folder)
+    found = encoder.encode(TEXTS, Role.ITEM)
+    assert encoder._loaded.packed
+    np.testing.assert_allclose(found.vectors, encoder_of(tiny_model).encode(TEXTS, Role.ITEM).vectors, atol=2e-6)
 
 
 def test_a_model_of_another_kind_is_left_to_its_library(tiny_model, tmp_path):
@@ -71,7 +104,7 @@ def test_in_bfloat16_the_vectors_are_those_of_autocast_nearly(tiny_model, monkey
         return found
 
     ours, exact = vectors("bfloat16"), vectors("float32")
-    monkeypatch.setattr(text, "packed_bert", lambda _loaded, _model: None)
+    with_padding(monkeypatch)
     padded = vectors("bfloat16")
     assert (ours * exact).sum(axis=1).min() > 0.999
     assert (ours * padded).sum(axis=1).min() > 0.999
