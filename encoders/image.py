@@ -61,7 +61,7 @@ class ImageEncoder:
         """Device and arithmetic in use, such as ``cpu float32``; loads the model."""
         with self._lock:
             loaded = self._load()
-        return f"{loaded.device} {'bfloat16' if loaded.bfloat16 else 'float32'}"
+        return f"{loaded.device} {'bfloat16' if loaded.ways.bfloat16 else 'float32'}"
 
     def prepare(self, picture: Image.Image) -> Prepared:
         """The picture in the size and form that the model reads, shape (height, width, 3), uint8.
@@ -169,8 +169,8 @@ class ImageEncoder:
     def _load(self) -> LoadedImageModel:
         if self._loaded is None:
             loaded = load_image_model(self._model, self._wanted_device, self._threads)
-            loaded.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
-            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
+            loaded.ways.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
+            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.ways.bfloat16)
             self._loaded = loaded
         return self._loaded
 

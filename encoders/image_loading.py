@@ -38,18 +38,17 @@ class LoadedImageModel:
 
     Attributes:
         device: Where it is.
-        bfloat16: Whether it runs in bfloat16.
+        ways: The arithmetic that it runs in.
     """
 
     def __init__(self, model: ImageModel, tower: Any, tokenizer: Any, device: str) -> None:
         import torch  # noqa: PLC0415 - slow to import
 
         self.device = device
-        self.bfloat16 = False
         # Colours beside each other, as they come: convolutions are 1.3 to 1.5 times as fast for it (measured on a
         # ResNet on two CPU cores), transformers the same.
         self._layout = torch.contiguous_format if device == "mps" else torch.channels_last
-        self._towers = {False: tower.to(memory_format=self._layout)}  # by whether they run in bfloat16
+        self.ways = precision.Ways(tower.to(memory_format=self._layout), precision.halved)
         self._tokens = _Tokens(tokenizer, model.max_tokens)
         self._size = model.preprocessing.size
         self._mean, self._std = (
@@ -64,7 +63,7 @@ class LoadedImageModel:
             batch = torch.from_numpy(prepared).to(self.device).permute(0, 3, 1, 2).to(torch.float32).div_(255)
             mean, std = (torch.from_numpy(one).to(self.device) for one in (self._mean, self._std))
             batch = batch.sub_(mean).div_(std).contiguous(memory_format=self._layout)
-            return self._vectors(self._towers[self.bfloat16].encode_image, batch)
+            return self._vectors(self.ways.model.encode_image, batch)
 
     def encode_texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Unit vectors of the texts, shape (n, dim), and whether each was longer than the model reads."""
@@ -74,7 +73,7 @@ class LoadedImageModel:
         with torch.inference_mode():
             for start in range(0, len(texts), _TEXTS_PER_BATCH):
                 tokens, truncated = self._tokens.of(texts[start : start + _TEXTS_PER_BATCH])
-                found.append(self._vectors(self._towers[self.bfloat16].encode_text, tokens.to(self.device)))
+                found.append(self._vectors(self.ways.model.encode_text, tokens.to(self.device)))
                 cut.extend(truncated)
         vectors = np.concatenate(found)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -82,22 +81,15 @@ class LoadedImageModel:
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
         """Unit vectors of pictures made here and of the probe texts, in one arithmetic."""
-        if bfloat16 and True not in self._towers:
-            self._towers[True] = precision.halved(self._towers[False])
-        self.bfloat16 = bfloat16
+        self.ways.turn(bfloat16)
         pictures = self.encode_pictures(_probes(self._size))
         pictures /= np.linalg.norm(pictures, axis=1, keepdims=True)
         return np.concatenate([pictures, self.encode_texts(precision.PROBES)[0]])
 
-    def settle(self, bfloat16: bool) -> None:  # noqa: FBT001 - what probe was asked for, for good
-        """Stay with one arithmetic that was probed; the memory of the other is given back."""
-        self.bfloat16 = bfloat16
-        self._towers = {bfloat16: self._towers[bfloat16]}
-
     def _vectors(self, encode: Callable[[Any], Any], batch: Any) -> NDArray[np.float32]:
         import torch  # noqa: PLC0415
 
-        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.ways.bfloat16):
             output = encode(batch)
         vectors: NDArray[np.float32] = output.float().cpu().numpy()
         return vectors

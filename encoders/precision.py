@@ -3,12 +3,14 @@
 import copy
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_COSINE", "MIN_SPEEDUP", "PROBES", "bfloat16_speedup", "choose", "halved"]
+__all__ = ["MIN_COSINE", "MIN_SPEEDUP", "PROBES", "Ways", "bfloat16_speedup", "choose", "halved"]
+
+_M = TypeVar("_M")
 
 MIN_COSINE: Final = 0.999
 """Least cosine between the float32 and the bfloat16 vector of every probe for the two to count as equivalent."""
@@ -27,6 +29,36 @@ PROBES: Final = (
     "Schraubendreher-Set, 32-teilig, magnetisch",
     "A4 notebook, squared paper, hard cover, 96 sheets",
 )
+
+
+class Ways(Generic[_M]):
+    """A model in float32 and, once that is tried, in bfloat16; one of them is in use.
+
+    Attributes:
+        bfloat16: Whether it is the second.
+    """
+
+    def __init__(self, exact: _M, halve: Callable[[_M], _M]) -> None:
+        """Begin with the model in float32; ``halve`` makes the other of it."""
+        self.bfloat16 = False
+        self._models = {False: exact}
+        self._halve = halve
+
+    @property
+    def model(self) -> _M:
+        """The one in use."""
+        return self._models[self.bfloat16]
+
+    def turn(self, bfloat16: bool) -> None:  # noqa: FBT001 - which of two
+        """Use one of them."""
+        if bfloat16 and True not in self._models:
+            self._models[True] = self._halve(self._models[False])
+        self.bfloat16 = bfloat16
+
+    def settle(self, bfloat16: bool) -> None:  # noqa: FBT001 - which of two
+        """Use one of them that was tried, for good; the memory of the other is given back."""
+        self.bfloat16 = bfloat16
+        self._models = {bfloat16: self._models[bfloat16]}
 
 
 def choose(wanted: str, device: str, encode: Callable[[bool], NDArray[np.float32]]) -> bool:

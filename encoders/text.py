@@ -84,7 +84,7 @@ class TextEncoder:
         """Device and arithmetic in use, such as ``cpu float32``; loads the model."""
         with self._lock:
             loaded = self._load()
-        return f"{loaded.device} {'bfloat16' if loaded.bfloat16 else 'float32'}"
+        return f"{loaded.device} {'bfloat16' if loaded.ways.bfloat16 else 'float32'}"
 
     def encode(self, texts: Sequence[str], role: Role) -> Encoded:
         """Vectors of the texts, in their order.
@@ -113,8 +113,8 @@ class TextEncoder:
         if self._loaded is None:
             set_environment()
             loaded = _Loaded(self._model, usable_device(self._wanted_device), self._threads)
-            loaded.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
-            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.bfloat16)
+            loaded.ways.settle(precision.choose(self._wanted_precision, loaded.device, loaded.probe))
+            _log.info("encoder %s runs on %s, bfloat16 %s", self.space.name, loaded.device, loaded.ways.bfloat16)
             self._loaded = loaded
         return self._loaded
 
@@ -124,7 +124,7 @@ class _Loaded:
 
     Attributes:
         device: Where it is.
-        bfloat16: Whether it runs in bfloat16.
+        ways: The arithmetic that it runs in.
     """
 
     def __init__(self, model: TextModel, device: str, threads: int | None) -> None:
@@ -132,37 +132,28 @@ class _Loaded:
 
         torch.set_num_threads(threads or usable_cores())
         self.device = device
-        self.bfloat16 = False
         self._dim = model.space.dim
         self._max_tokens = model.max_tokens
         self._on_cpu = device == "cpu"
         self._lanes = Lanes((threads or usable_cores()) if self._on_cpu else 1)
         self._tokenizer: Tokenizer
-        # By whether they run in bfloat16.
-        self._models: dict[bool, PackedBert | PaddedModel] = {}
+        self.ways: precision.Ways[PackedBert | PaddedModel]
         if not self._on_cpu or not self._from_file(model):
             self._from_library(model)
 
     @property
     def packed(self) -> bool:
         """Whether texts are computed without padding."""
-        return isinstance(self._models[self.bfloat16], PackedBert)
+        return isinstance(self.ways.model, PackedBert)
 
     def probe(self, bfloat16: bool) -> NDArray[np.float32]:  # noqa: FBT001 - the one argument of a callback
-        if bfloat16 and True not in self._models:
-            self._models[True] = self._models[False].in_bfloat16()
-        self.bfloat16 = bfloat16
+        self.ways.turn(bfloat16)
         return self.encode(precision.PROBES, "").vectors
-
-    def settle(self, bfloat16: bool) -> None:  # noqa: FBT001 - what probe was asked for, for good
-        """Stay with one arithmetic that was probed; the memory of the other is given back."""
-        self.bfloat16 = bfloat16
-        self._models = {bfloat16: self._models[bfloat16]}
 
     def encode(self, texts: Sequence[str], prompt: str) -> Encoded:
         ids, truncated = _tokenized(self._tokenizer, texts, prompt, self._max_tokens)
         vectors = np.empty((len(texts), self._dim), np.float32)
-        model = self._models[self.bfloat16]
+        model = self.ways.model
 
         def computed(batch: NDArray[np.int64]) -> NDArray[np.float32]:
             return model.vectors([ids[index] for index in batch])
@@ -185,21 +176,21 @@ class _Loaded:
         brief = None if packed is None else brief_encoder(model)
         if packed is None or brief is None:
             return False
-        self._tokenizer, self._models = plain_tokenizer(model), {False: packed}
+        self._tokenizer, self.ways = plain_tokenizer(model), _ways(packed)
         return self._gives(_Small(brief, model).encode(precision.PROBES, "").vectors)
 
     def _from_library(self, model: TextModel) -> None:
         """Load the model as its authors run it, and leave padding out if that gives the same vectors."""
         transformer = load_model(model, self.device)
         self._tokenizer = own_tokenizer(transformer, model.max_tokens)
-        self._models = {False: PaddedModel(transformer, self.device)}
+        self.ways = padded = _ways(PaddedModel(transformer, self.device))
         packed = packed_bert(transformer, model) if self._on_cpu else None
         if packed is None:
             return
-        usual, padded = self.probe(bfloat16=False), self._models[False]
-        self._models[False] = packed
+        usual = self.probe(bfloat16=False)
+        self.ways = _ways(packed)
         if not self._gives(usual):
-            self._models[False] = padded
+            self.ways = padded
 
     def _gives(self, usual: NDArray[np.float32]) -> bool:
         """Whether the model gives these vectors for the probes."""
@@ -207,6 +198,10 @@ class _Loaded:
         if furthest > _SAME:
             _log.warning("packed tokens give vectors that differ by %.2g; the model is run another way", furthest)
         return furthest <= _SAME
+
+
+def _ways(exact: PackedBert | PaddedModel) -> precision.Ways[PackedBert | PaddedModel]:
+    return precision.Ways(exact, lambda one: one.in_bfloat16())
 
 
 class _Small:
