@@ -281,7 +281,7 @@ class Catalog:
         split_id = self.classes.taxonomy.find(class_id).id
         rows = [part_row(part) if isinstance(part, str) else part for part in parts]
         change = self.classes.signed(by, message).split(split_id, rows, retire=retire)
-        there = [one for one in change.added if one in change.taxonomy.assignable()]
+        there = [one for one in change.added if change.taxonomy.is_assignable(one)]
         return change, share_out(self.store, self._live.of(None), self._live.pair(), split_id, there)
 
     def ingest(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..schemas.records import ClassSpec
     from ..schemas.taxonomy import Taxonomy
 
-__all__ = ["CONFLICTS", "UNSEEN", "Changing", "changing_options", "class_row", "trying_options"]
+__all__ = ["CONFLICTS", "UNSEEN", "Changing", "changing_options", "trying_options"]
 
 UNSEEN: Final = "pictures of {} classes are kept and not looked at: NEARCLASS_IMAGE_ENCODER is not set"
 
@@ -56,7 +56,7 @@ class Changing:
             if spec.images and not catalog.sees:
                 note(UNSEEN.format(1))
             warn(catalog, spec.id)
-            return class_row(spec, catalog.classes.taxonomy)
+            return catalog.classes.taxonomy.row(spec.id)
 
         self.make(app, output, make)
 
@@ -147,15 +147,3 @@ def trying_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(changing_options(command))
     text = "Say which stored items would move, and change nothing."
     return click.option("--dry-run", is_flag=True, help=text)(command)
-
-
-def class_row(spec: ClassSpec, taxonomy: Taxonomy) -> dict[str, Any]:
-    """A class as the commands print it."""
-    from ..schemas.taxonomy import spec_to_dict  # noqa: PLC0415
-
-    return {
-        **spec_to_dict(spec),
-        "path": list(taxonomy.path(spec.id)),
-        "state": spec.state.value,
-        "assignable": spec.id in set(taxonomy.assignable()),
-    }

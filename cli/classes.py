@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from . import lifecycle
-from .changing import Changing, class_row, trying_options
+from .changing import Changing, trying_options
 from .common import (
     App,
     Rows,
@@ -93,7 +93,7 @@ def list_(app: App, under: str | None, revision: int | None, *, retired: bool, o
     with app.open() as catalog:
         taxonomy = taxonomy_at(catalog, revision)
     ids = taxonomy.descendants(taxonomy.find(under).id) if under else [spec.id for spec in taxonomy]
-    rows = (class_row(taxonomy[class_id], taxonomy) for class_id in ids if retired or taxonomy.is_live(class_id))
+    rows = (taxonomy.row(class_id) for class_id in ids if retired or taxonomy.is_live(class_id))
     Rows(output).write(rows, ("id", "path", "assignable"))
 
 
@@ -110,7 +110,7 @@ def show(app: App, class_id: str, revision: int | None, output: str | None) -> N
     with app.open() as catalog:
         taxonomy = taxonomy_at(catalog, revision)
         spec = taxonomy.find(class_id)
-        row = {**class_row(spec, taxonomy), "children": taxonomy.children(spec.id)}
+        row = {**taxonomy.row(spec.id), "children": taxonomy.children(spec.id)}
         if revision is None:
             row["items"] = catalog.items().count(class_id=spec.id)
         row["revision"] = taxonomy.revision

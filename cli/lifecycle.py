@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
-from .changing import Changing, class_row, trying_options
+from .changing import Changing, trying_options
 from .common import App, Rows, class_argument, format_option, note, pass_app
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def merge(
         target = catalog.classes.taxonomy.find(into).id
         classes = catalog.classes.signed(changing.by, changing.message)
         taxonomy = classes.merge(class_ids, target, evidence=not no_evidence).taxonomy
-        return {**class_row(taxonomy[target], taxonomy), "merged": taxonomy.merged([target])}
+        return {**taxonomy.row(target), "merged": taxonomy.merged([target])}
 
     changing.make(app, output, make)
 

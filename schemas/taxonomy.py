@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import Any
 
 from ..errors import ClassNotFoundError, TaxonomyError
 from .changes import MAX_ID_BYTES, Problem, ProblemCode, problems_of
@@ -175,11 +176,22 @@ class Taxonomy:
 
     def assignable(self) -> list[str]:
         """Gives the ids of the classes that items may be assigned to: live leaves, unless a class says."""
-        return [
-            spec.id
-            for spec in self
-            if self.is_live(spec.id) and (not self._has_active(spec.id) if spec.assignable is None else spec.assignable)
-        ]
+        return [class_id for class_id in self._order if self.is_assignable(class_id)]
+
+    def is_assignable(self, class_id: str) -> bool:
+        """Says whether items may be assigned to the class."""
+        told = self[class_id].assignable
+        return self.is_live(class_id) and (not self._has_active(class_id) if told is None else told)
+
+    def row(self, class_id: str) -> dict[str, Any]:
+        """Gives the class as people and programs are shown it: what defines it, and what follows from the others."""
+        spec = self[class_id]
+        return {
+            **spec_to_dict(spec),
+            "path": list(self.path(class_id)),
+            "state": spec.state.value,
+            "assignable": self.is_assignable(class_id),
+        }
 
     def _has_active(self, class_id: str) -> bool:
         below = self._children.get(class_id, ())

@@ -12,7 +12,6 @@ from pydantic import Field
 from .. import __version__
 from ..errors import NearclassError, UsageError
 from ..schemas.records import Assignment
-from .changing import class_row
 from .options import MAX_BATCH, MAX_K
 
 if TYPE_CHECKING:
@@ -117,8 +116,7 @@ class _Questions:
         taxonomy = self._catalog.classes.taxonomy
         ids = taxonomy.descendants(taxonomy.find(under).id) if under else taxonomy.ids()
         live = [one for one in ids if taxonomy.is_live(one)]
-        assignable = frozenset(taxonomy.assignable())
-        rows = [class_row(taxonomy[one], taxonomy, assignable) for one in live[skip : skip + limit]]
+        rows = [taxonomy.row(one) for one in live[skip : skip + limit]]
         return {"classes": rows, "total": len(live), "revision": taxonomy.revision}
 
 

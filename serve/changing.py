@@ -3,14 +3,12 @@
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from ..schemas.records import ClassSpec
-from ..schemas.taxonomy import Taxonomy, spec_to_dict
 from .problems import Problem
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
 
-__all__ = ["class_row", "make", "tag"]
+__all__ = ["make", "tag"]
 
 
 def tag(revision: int) -> str:
@@ -20,16 +18,6 @@ def tag(revision: int) -> str:
     '"r3"'
     """
     return f'"r{revision}"'
-
-
-def class_row(spec: ClassSpec, taxonomy: Taxonomy, assignable: Collection[str]) -> dict[str, Any]:
-    """A class as the command prints it."""
-    return {
-        **spec_to_dict(spec),
-        "path": list(taxonomy.path(spec.id)),
-        "state": spec.state.value,
-        "assignable": spec.id in assignable,
-    }
 
 
 def make(

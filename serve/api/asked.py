@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from ...catalog import Catalog
 from ...ingest.lifecycle import LivingClasses
 from ..access import Admin, Caller, Ingester, Reader
-from ..changing import class_row, make, tag
+from ..changing import make, tag
 from ..job import Control
 from ..service import Service
 from .common import IdempotencyKey, IfMatch, Json, Served, written_once
@@ -93,8 +93,7 @@ class ClassChange(Write):
 
 def row_of(catalog: Catalog, class_id: str) -> dict[str, Any]:
     """A class as callers see it."""
-    taxonomy = catalog.classes.taxonomy
-    return class_row(taxonomy[class_id], taxonomy, frozenset(taxonomy.assignable()))
+    return catalog.classes.taxonomy.row(class_id)
 
 
 async def _by_admin(request: Request, service: Served, caller: Admin, key: IdempotencyKey = None) -> Write:

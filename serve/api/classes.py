@@ -11,7 +11,7 @@ from ...ingest.sources import RawRow
 from ...ingest.taxonomy import read_classes
 from ...schemas.records import ClassSpec
 from ..access import Reader
-from ..changing import class_row, tag
+from ..changing import tag
 from ..options import MAX_PAGE
 from .asked import Change
 from .class_bodies import ClassBody, ClassChanges, ImportBody
@@ -45,8 +45,7 @@ async def list_classes(
         ids = [one for one in ids if retired or taxonomy.is_live(one)]
         start = _after(ids, begin[0]) if begin else 0
         shown = ids[start : start + limit]
-        assignable = frozenset(taxonomy.assignable())
-        rows = [class_row(taxonomy[one], taxonomy, assignable) for one in shown]
+        rows = [taxonomy.row(one) for one in shown]
         rest = cursor([shown[-1]]) if start + limit < len(ids) else None
         return {"classes": rows, "next": rest, "revision": taxonomy.revision}, taxonomy.revision
 
@@ -88,7 +87,7 @@ async def show(class_id: str, service: Served, _: Reader) -> Json:
     def read() -> tuple[dict[str, Any], int]:
         taxonomy = service.catalog.classes.taxonomy
         spec = taxonomy.find(class_id)
-        row = class_row(spec, taxonomy, frozenset(taxonomy.assignable()))
+        row = taxonomy.row(spec.id)
         items = service.catalog.items().count(class_id=spec.id)
         more = {"children": taxonomy.children(spec.id), "items": items, "revision": taxonomy.revision}
         return {**row, **more}, taxonomy.revision

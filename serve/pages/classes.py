@@ -145,7 +145,7 @@ def _class(desk: Desk, class_id: str) -> dict[str, Any]:
         "above": [(one, taxonomy[one].name) for one in taxonomy.ancestors(spec.id)],
         "retired": not taxonomy.is_live(spec.id),
         "into": into,
-        "assignable": spec.id in set(taxonomy.assignable()),
+        "assignable": taxonomy.is_assignable(spec.id),
         "children": [_node(one, taxonomy, figures, 0) for one in taxonomy.children(spec.id)[:_BRANCH]],
         "child_count": len(taxonomy.children(spec.id)),
         "count": None if figures is None else figures.below.get(spec.id, 0),

@@ -110,6 +110,8 @@ def test_only_live_leaves_are_assignable_unless_a_class_says_otherwise() -> None
         ]
     )
     assert taxonomy.assignable() == ["a", "b", "f"]
+    assert [one for one in taxonomy.ids() if taxonomy.is_assignable(one)] == taxonomy.assignable()
+    assert [one for one in taxonomy.ids() if taxonomy.row(one)["assignable"]] == taxonomy.assignable()
     assert taxonomy.leaves() == ["b", "c", "f"]
     assert not taxonomy.is_live("e")
 
