@@ -137,9 +137,8 @@ class Lessons:
         profile = None if self._pictures else profiles(evidence, BACKGROUND)
         words = _Words.of(items, profile)
         fresh = given()
-        least = self._least(
-            class_vectors
-        )  # now that the cores are free, for which threads of two libraries would fight
+        # Not before: threads of two libraries would fight for the cores.
+        least = self._least(class_vectors)
         known = {one.identity for one in fresh}
         kept = [row for row, one in enumerate(items) if one.identity not in known]
         told = [*self.told([*class_ids, *taxonomy.merged(class_ids)], known), *fresh]
