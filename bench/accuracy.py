@@ -26,7 +26,7 @@ LABELS = 4000
 SEEDS = 5
 ROUTER_S = 1200.0
 SETFIT_ON = TUNE_ON = f"{INTENTS[0]}:5"
-SETFIT_S = 360.0
+SETFIT_S = 2700.0
 PAIRS_A_LABEL = 20
 """Contrastive pairs that SetFit makes of each label, ``num_iterations``: the value of its paper."""
 
