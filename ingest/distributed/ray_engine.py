@@ -38,8 +38,12 @@ _ALONE: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # for every system: everything listens on the loopback only
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_gcs_server_port_wait_time_s": "120",  # of 30, which a busy machine takes
 }
 """Environment of a Ray of our own (ray 2.60): nobody is told of it, and no other user of the machine reaches it."""
+
+_STARTS: Final = 3
+"""How often a Ray of our own is started: it gives its parts 30 seconds, whatever else the machine does."""
 
 _log = logging.getLogger("nearclass.ingest")
 
@@ -221,19 +225,35 @@ def _token() -> str:
 
 def _start(ray: Any, address: str) -> None:
     quiet = {"log_to_driver": False, "configure_logging": False}
+    if address == LOCAL:
+        _start_own(ray, quiet)
+        return
     try:
-        if address == LOCAL:
-            # As the variable says, where somebody has imported Ray before it was set.
-            ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # noqa: SLF001
-            ray.init(address=LOCAL, num_cpus=usable_cores(), include_dashboard=False, **quiet)
-        else:
-            _knock(address)
-            ray.init(address=address, **quiet)
+        _knock(address)
+        ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         message = f"no Ray at {address}: {error}"
         raise UsageError(
             message, hint="Give the address of a running cluster with --ray-address, or leave it out."
         ) from error
+
+
+def _start_own(ray: Any, quiet: dict[str, bool]) -> None:
+    # As the variable says, where somebody has imported Ray before it was set.
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # noqa: SLF001
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(address=LOCAL, num_cpus=usable_cores(), include_dashboard=False, **quiet)
+        except Exception as error:  # what Ray raises itself where a part of it is late
+            ray.shutdown()
+            if left:
+                _log.warning("Ray did not start, and is started again: %s", error)
+                continue
+            message = f"Ray does not start on this machine: {error}"
+            raise NearclassError(
+                message, hint="Run it again when the machine is less busy; what is done is kept."
+            ) from error
+        return
 
 
 def _knock(address: str) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -67,6 +69,25 @@ def test_an_actor_that_is_killed_is_started_again(ray, shop_at, tmp_path):
     assert counts.ok == shared.items().count() == 200
 
 
+@pytest.mark.parametrize(("late", "started"), [(0, 1), (2, 3), (3, 3)])
+def test_a_ray_that_is_late_is_started_again_and_one_that_never_comes_is_an_error(late, started):
+    calls = []
+
+    def init(**_):
+        calls.append("init")
+        if calls.count("init") <= late:
+            raise Exception("The current node timed out during startup.")  # of this very kind
+
+    ray = SimpleNamespace(
+        init=init,
+        shutdown=lambda: calls.append("shutdown"),
+        _private=SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=True)),
+    )
+    with pytest.raises(NearclassError, match="timed out") if late == 3 else nullcontext():
+        ray_engine._start(ray, ray_engine.LOCAL)
+    assert (calls.count("init"), calls.count("shutdown")) == (started, late)
+
+
 def test_an_error_of_a_shard_ends_the_run_with_its_message(ray, shop_at, tmp_path):
     folder, shared = many(tmp_path / "many", 2, 5), shop_at("shared")
 
@@ -95,9 +116,10 @@ def test_a_run_that_is_killed_goes_on_with_the_shards_that_are_missing(shop_at, 
         line, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         manifests = lambda: sorted(one.stem for one in tmp_path.glob("nearclass.parts/*/0*.json"))  # noqa: E731
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while len(manifests()) < 2 and time.monotonic() < deadline and run.poll() is None:
             time.sleep(0.05)
+        assert run.poll() is None, run.communicate()
         # Agents of Ray, which only report, take their time to see that they are alone.
         below = [one for one in psutil.Process(run.pid).children(recursive=True) if "Agent" not in one.name()]
         run.kill()
