@@ -14,8 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .fingerprint import TextModel
-from .plain_bert import PlainBert, plain_bert
+from .plain_bert import PlainBert
 
 __all__ = ["MOST_CHARS", "MOST_TEXTS", "BriefEncoder", "brief_encoder", "is_brief"]
 
@@ -31,18 +30,11 @@ def is_brief(texts: Sequence[str]) -> bool:
     return len(texts) <= MOST_TEXTS and sum(map(len, texts)) <= MOST_CHARS
 
 
-def brief_encoder(model: TextModel) -> "BriefEncoder | None":
-    """The model for a few texts, or None where it is of another kind than this module computes."""
-    plain = plain_bert(model)
-    if plain is None:
-        return None
+def brief_encoder(plain: PlainBert) -> "BriefEncoder":
+    """The model for a few texts, from its file of weights."""
     from safetensors.numpy import load_file  # noqa: PLC0415 - only who encodes needs it
 
-    tensors = load_file(plain.weights)
-    if any(one.dtype != np.float32 for name, one in tensors.items() if "position_ids" not in name):
-        return None
-    made = BriefEncoder(tensors, plain)
-    return made if made.is_whole() else None
+    return BriefEncoder(load_file(plain.weights), plain)
 
 
 class BriefEncoder:
@@ -51,15 +43,6 @@ class BriefEncoder:
     def __init__(self, tensors: Mapping[str, Floats], plain: PlainBert) -> None:
         self._tensors = tensors
         self._plain = plain
-        self._layers = sum(name.endswith("attention.self.query.weight") for name in tensors)
-
-    def is_whole(self) -> bool:
-        """Whether there are so many layers, and every weight under the name that it is looked for by."""
-        try:
-            self.vector([0])
-        except KeyError:
-            return False
-        return self._layers == self._plain.layers
 
     def vector(self, ids: Sequence[int]) -> Floats:
         """What comes out for the first token of one text or the mean of all, shape (dim,); not of unit length."""
@@ -68,7 +51,7 @@ class BriefEncoder:
         hidden = hidden + get["embeddings.position_embeddings.weight"][: len(ids)]
         hidden = hidden + get["embeddings.token_type_embeddings.weight"][0]
         hidden = self._normed(hidden, "embeddings.LayerNorm")
-        for layer in range(self._layers):
+        for layer in range(self._plain.layers):
             name = f"encoder.layer.{layer}"
             attended = self._dense(self._attended(hidden, f"{name}.attention.self"), f"{name}.attention.output.dense")
             hidden = self._normed(hidden + attended, f"{name}.attention.output.LayerNorm")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fingerprint import TextModel
-from .plain_bert import MODULES, POOLINGS, PlainBert
+from .plain_bert import PlainBert, plain_pooling
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,40 +32,27 @@ _FEWEST_TOKENS: Final = 16
 text among others (measured with MKL; with 16 and more all were equal)."""
 
 
-def packed_file(plain: PlainBert) -> "PackedBert | None":
-    """The model for packed tokens from its file of weights; None where they are others, or not in single precision."""
-    import torch  # noqa: PLC0415 - slow to import
-    from safetensors import SafetensorError  # noqa: PLC0415 - only who encodes needs it
+def packed_file(plain: PlainBert) -> "PackedBert":
+    """The model for packed tokens, from its file of weights."""
     from safetensors.torch import load_file  # noqa: PLC0415 - only who encodes needs it
 
-    try:
-        tensors = load_file(plain.weights)
-        made = PackedBert(tensors, plain.layers, plain.heads, plain.eps, first=plain.first)
-    except (KeyError, OSError, SafetensorError):  # whoever loads it otherwise says what is wrong
-        return None
-    whole = sum(name.endswith("attention.self.query.weight") for name in tensors) == plain.layers
-    single = all(one.dtype == torch.float32 for name, one in tensors.items() if "position_ids" not in name)
-    return made if whole and single else None
+    return PackedBert(load_file(plain.weights), plain.layers, plain.heads, plain.eps, first=plain.first)
 
 
 def packed_bert(loaded: "SentenceTransformer", model: TextModel) -> "PackedBert | None":
     """The model for packed tokens; None where it is more than a plain BERT with the mean or the first token of it."""
     import torch  # noqa: PLC0415 - slow to import
 
-    modules = model.space.details["modules"]
-    pooling: dict[str, Any] = next((one for one in modules if one["type"] == "Pooling"), {})
+    pooling = plain_pooling(model)
     bert: Any = getattr(loaded[0], "auto_model", None)
-    if {one["type"] for one in modules} not in MODULES or pooling["modes"] not in POOLINGS:
-        return None
-    if type(bert).__name__ != "BertModel" or not pooling["include_prompt"] or bert.dtype != torch.float32:
+    if pooling is None or type(bert).__name__ != "BertModel" or bert.dtype != torch.float32:
         return None
     config = bert.config
     absolute = getattr(config, "position_embedding_type", None) in {None, "absolute"}
     if not absolute or config.is_decoder or config.hidden_act != "gelu":
         return None
-    first = pooling["modes"] == ["cls"]
     layers, heads, eps = config.num_hidden_layers, config.num_attention_heads, config.layer_norm_eps
-    return PackedBert(bert.state_dict(), layers, heads, eps, first=first)
+    return PackedBert(bert.state_dict(), layers, heads, eps, first=pooling == "cls")
 
 
 class _Layer(NamedTuple):

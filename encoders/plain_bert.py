@@ -8,6 +8,7 @@ Source:
     Devlin et al., BERT, 2018 (arXiv 1810.04805); names of weights as in ``transformers.models.bert``.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,11 +19,10 @@ from .fingerprint import TextModel
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["MODULES", "POOLINGS", "PlainBert", "plain_bert", "plain_tokenizer"]
+__all__ = ["PlainBert", "plain_bert", "plain_pooling", "plain_tokenizer"]
 
-MODULES: Final = ({"Pooling"}, {"Pooling", "Normalize"})
+_MODULES: Final = ({"Pooling"}, {"Pooling", "Normalize"})
 """What may follow the transformer."""
-POOLINGS: Final = (["mean"], ["cls"])
 
 _PLAIN: Final = {
     "model_type": "bert",
@@ -32,12 +32,20 @@ _PLAIN: Final = {
 }
 
 
+_EMBEDDINGS: Final = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+_OF_LAYER: Final = (
+    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+    "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+)  # fmt: skip
+_SINGLE_PRECISION: Final = "F32"
+
+
 @dataclass(frozen=True, slots=True)
 class PlainBert:
     """What has to be known of the model besides its weights.
 
     Attributes:
-        weights: File of the weights, by the names that transformers gives them.
+        weights: File of the weights, all of them there in single precision, by the names that transformers gives them.
         layers: How many there are.
         heads: Of each layer.
         eps: Added to variances before their root is taken.
@@ -55,23 +63,25 @@ def plain_bert(model: TextModel) -> PlainBert | None:
     """What the files of a model say of it; None where it is more than a plain BERT with the mean or first token."""
     folder = model.folder.path
     config = read_json(folder / "config.json")
-    modules = model.space.details["modules"]
-    pooling: dict[str, Any] = next((one for one in modules if one["type"] == "Pooling"), {})
+    pooling = plain_pooling(model)
     plain = {name: config.get(name, wanted) for name, wanted in _PLAIN.items()} == _PLAIN
-    if not plain or {one["type"] for one in modules} not in MODULES or pooling["modes"] not in POOLINGS:
-        return None
-    if not pooling["include_prompt"] or read_optional(folder / "sentence_bert_config.json").get("do_lower_case"):
+    if not plain or pooling is None or read_optional(folder / "sentence_bert_config.json").get("do_lower_case"):
         return None
     weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
-    if not weights.is_file() or not tokenizer.is_file() or not _tokenizer_is_its_file(folder):
+    layers = int(config["num_hidden_layers"])
+    if not tokenizer.is_file() or not _tokenizer_is_its_file(folder) or not _are_whole(weights, layers):
         return None
-    return PlainBert(
-        weights,
-        int(config["num_hidden_layers"]),
-        int(config["num_attention_heads"]),
-        float(config.get("layer_norm_eps", 1e-12)),
-        pooling["modes"] == ["cls"],
-    )
+    eps = float(config.get("layer_norm_eps", 1e-12))
+    return PlainBert(weights, layers, int(config["num_attention_heads"]), eps, pooling == "cls")
+
+
+def plain_pooling(model: TextModel) -> str | None:
+    """``mean`` or ``cls``, what makes one vector of those of the tokens; None where it is more than that."""
+    modules = model.space.details["modules"]
+    pooling: dict[str, Any] = next((one for one in modules if one["type"] == "Pooling"), {})
+    if {one["type"] for one in modules} not in _MODULES or not pooling["include_prompt"]:
+        return None
+    return pooling["modes"][0] if pooling["modes"] in (["mean"], ["cls"]) else None
 
 
 def plain_tokenizer(model: TextModel) -> "Tokenizer":
@@ -82,6 +92,34 @@ def plain_tokenizer(model: TextModel) -> "Tokenizer":
     made.no_padding()
     made.enable_truncation(max_length=model.max_tokens)
     return made
+
+
+def _are_whole(weights: Path, layers: int) -> bool:
+    """Whether a file has the weights of so many layers and no more, under the names they are looked for by.
+
+    A damaged file is not whole; whoever loads the model otherwise says what is wrong with it.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - only who encodes needs it
+
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            names = set(file.keys())
+            needed = set(_names(layers))
+            too_many = any(name.startswith(f"encoder.layer.{layers}.") for name in names)
+            return (
+                needed <= names
+                and not too_many
+                and all(file.get_slice(name).get_dtype() == _SINGLE_PRECISION for name in needed)
+            )
+    except (OSError, SafetensorError):
+        return False
+
+
+def _names(layers: int) -> Iterator[str]:
+    yield from (f"embeddings.{part}.weight" for part in _EMBEDDINGS)
+    parts = ["embeddings.LayerNorm"]
+    parts += [f"encoder.layer.{layer}.{part}" for layer in range(layers) for part in _OF_LAYER]
+    yield from (f"{part}.{kind}" for part in parts for kind in ("weight", "bias"))
 
 
 def _tokenizer_is_its_file(folder: Path) -> bool:

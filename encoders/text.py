@@ -104,9 +104,9 @@ class TextEncoder:
         if not self._brief or self._loaded is not None or not is_brief(texts):
             return None
         if self._small is None:
-            made = brief_encoder(self._model)
-            self._brief = made is not None
-            self._small = None if made is None else _Small(made, self._model)
+            plain = plain_bert(self._model)
+            self._brief = plain is not None
+            self._small = None if plain is None else _Small(brief_encoder(plain), self._model)
         return self._small
 
     def _load(self) -> "_Loaded":
@@ -172,12 +172,10 @@ class _Loaded:
     def _from_file(self, model: TextModel) -> bool:
         """Take the weights of a plain BERT, if they give the same vectors here in two ways."""
         plain = plain_bert(model)
-        packed = None if plain is None else packed_file(plain)
-        brief = None if packed is None else brief_encoder(model)
-        if packed is None or brief is None:
+        if plain is None:
             return False
-        self._tokenizer, self.ways = plain_tokenizer(model), _ways(packed)
-        return self._gives(_Small(brief, model).encode(precision.PROBES, "").vectors)
+        self._tokenizer, self.ways = plain_tokenizer(model), _ways(packed_file(plain))
+        return self._gives(_Small(brief_encoder(plain), model).encode(precision.PROBES, "").vectors)
 
     def _from_library(self, model: TextModel) -> None:
         """Load the model as its authors run it, and leave padding out if that gives the same vectors."""

@@ -10,8 +10,9 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from nearclass.encoders.background import BACKGROUND
-from nearclass.encoders.brief import MOST_TEXTS, brief_encoder, is_brief
+from nearclass.encoders.brief import MOST_TEXTS, is_brief
 from nearclass.encoders.fingerprint import describe
+from nearclass.encoders.plain_bert import plain_bert
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
 from nearclass.schemas.records import Role
@@ -78,8 +79,8 @@ def test_what_is_not_a_plain_bert_is_left_to_the_library(tiny_model, tmp_path, n
     shutil.copytree(tiny_model, folder)
     path = folder / name
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
-    assert brief_encoder(describe(resolve(str(tiny_model)))) is not None
-    assert brief_encoder(describe(resolve(str(folder)))) is None
+    assert plain_bert(describe(resolve(str(tiny_model)))) is not None
+    assert plain_bert(describe(resolve(str(folder)))) is None
 
 
 @pytest.mark.slow

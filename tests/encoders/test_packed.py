@@ -14,6 +14,7 @@ from nearclass.encoders.fingerprint import describe
 from nearclass.encoders.plain_bert import plain_bert
 from nearclass.encoders.resolve import resolve
 from nearclass.encoders.text import TextEncoder
+from nearclass.errors import EncoderError
 from nearclass.schemas.records import Role
 
 TEXTS = ["kettle", "", "tea and toast 3", "a" * 300, "cup", "two words", "kettle"]
@@ -33,7 +34,7 @@ def with_pooling(folder, to, mode):
 
 def with_padding(monkeypatch):
     """From now on models are run by their library."""
-    monkeypatch.setattr(text, "packed_file", lambda _plain: None)
+    monkeypatch.setattr(text, "plain_bert", lambda _model: None)
     monkeypatch.setattr(text, "packed_bert", lambda _loaded, _model: None)
 
 
@@ -64,12 +65,40 @@ def test_weights_under_other_names_are_left_to_the_library_and_computed_alike(ti
     shutil.copytree(tiny_model, folder)
     tensors = load_file(folder / "model.safetensors")
     save_file({f"bert.{name}": one for name, one in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
-    assert packed.packed_file(plain_bert(describe(resolve(str(folder))))) is None
-    assert packed.packed_file(plain_bert(describe(resolve(str(tiny_model))))) is not None
+    assert plain_bert(describe(resolve(str(folder)))) is None
+    assert plain_bert(describe(resolve(str(tiny_model)))) is not None
     encoder = encoder_of(folder)
     found = encoder.encode(TEXTS, Role.ITEM)
     assert encoder._loaded.packed
     np.testing.assert_allclose(found.vectors, encoder_of(tiny_model).encode(TEXTS, Role.ITEM).vectors, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: {name: one.astype(np.float16) for name, one in tensors.items()},
+        lambda tensors: {**tensors, "encoder.layer.1.attention.self.query.weight": np.zeros((32, 32), np.float32)},
+        lambda tensors: {name: one for name, one in tensors.items() if name != "embeddings.LayerNorm.bias"},
+    ],
+    ids=["half precision", "a layer more", "a weight missing"],
+)
+def test_other_weights_are_not_those_of_a_plain_bert(tiny_model, tmp_path, change):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    model = describe(resolve(str(folder)))
+    assert plain_bert(model) is not None
+    save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", {"format": "pt"})
+    assert plain_bert(model) is None
+
+
+def test_a_damaged_file_of_weights_is_an_error_that_names_it(tiny_model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    encoder = encoder_of(folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(EncoderError, match="cannot load the model"):
+        encoder.encode(TEXTS, Role.ITEM)
 
 
 def test_a_model_of_another_kind_is_left_to_its_library(tiny_model, tmp_path):
