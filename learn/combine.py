@@ -18,6 +18,7 @@ from .adapt import TEMPERATURE, Adaptation, Material, adapt
 from .arrays import evenly, softmax
 from .lesson import Learnt, Lesson
 from .train import Head, head, student
+from .unseen import Unseen, unseen_items
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Mixture", "Parts", "combined", "parts_of"]
 
 _FITTED_ITEMS: Final = 2000
-_MOST_MISSING: Final = 0.5
-"""Share of the items that classes without labels may be given at most."""
 
 Floats = NDArray[np.float32]
 
@@ -50,12 +49,21 @@ to half a point; the second time gains 0.4 points on bank questions, and nothing
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What was learnt from one lesson, in several ways; students and head are None where they cannot be had."""
+    """What was learnt from one lesson, in several ways; students and head are None where they cannot be had.
+
+    Attributes:
+        adapted: By adaptation.
+        student: By the first student.
+        head: By the head.
+        second: By the second student.
+        unseen: How many items belong to classes without labels; None where no item does.
+    """
 
     adapted: Adaptation
     student: Head | None
     head: Head | None
     second: Head | None
+    unseen: Unseen | None
 
 
 def parts_of(*lessons: Lesson, start: Head | None = None) -> list[Parts]:
@@ -79,7 +87,7 @@ def _parts_of(lesson: Lesson, start: Head | None, trained: Future[Head | None]) 
     material = lesson.material
     adapted = adapt(material)
     first = student(material, partial(_by_adaptation, material, adapted), start)
-    parts = Parts(adapted, first, trained.result(), None)
+    parts = Parts(adapted, first, trained.result(), None, unseen_items(material))
     if first is None or (material.labels < 0).all():
         return parts
     for mixture in _TEACHERS:
@@ -118,7 +126,7 @@ def combined(lesson: Lesson, parts: Parts, mixture: Mixture) -> Learnt:
     scale, shift = _line(plain, lesson.material.items[sample] @ vectors.T + biases)
     old = adapted.newcomers
     newcomers: Newcomers = replace(old, scale=old.scale * scale, shift=old.shift * scale + shift)
-    return Learnt(
+    made = Learnt(
         "adapted" if parts.head is None and (lesson.material.labels < 0).all() else "trained",
         vectors.astype(np.float32),
         biases.astype(np.float32),
@@ -129,6 +137,9 @@ def combined(lesson: Lesson, parts: Parts, mixture: Mixture) -> Learnt:
         adapted.sizes,
         None,
     )
+    if parts.head is None or parts.unseen is None:
+        return made
+    return _with_unseen(lesson, made, parts.head.classes, parts.unseen)
 
 
 def _base(parts: Parts, *, second: bool) -> tuple[Floats, Floats, float]:
@@ -158,12 +169,6 @@ def _with_head(
     scale, shift = _line(items @ vectors[trained.classes].T + biases[trained.classes], known)
     more_vectors, more_biases = scale * vectors, scale * biases + shift
     more_vectors[trained.classes], more_biases[trained.classes] = trained.vectors, trained.biases
-    unseen = np.setdiff1d(np.arange(len(vectors)), trained.classes)
-    if len(unseen):
-        plain = items @ vectors.T + biases
-        apart = (plain[:, trained.classes] + known / share).max(axis=1)
-        apart -= (plain[:, unseen] + (scale * plain[:, unseen] + shift) / share).max(axis=1)
-        more_biases[unseen] += share * _lift(apart, lesson.material.labels, sample)
     lexical = None
     if trained.lexical is not None:
         rows = sparse.csr_matrix(
@@ -174,24 +179,15 @@ def _with_head(
     return vectors + more_vectors / share, biases + more_biases / share, lexical
 
 
-def _lift(apart: Floats, labels: NDArray[np.int64], sample: NDArray[np.int64]) -> float:
-    """What classes without labels need to get the share of items that is theirs, where they get less.
-
-    Their share of the items is that of the labels which are the only one of their class (Good-Turing estimate of the
-    missing mass; Good, Biometrika 40, 1953). Where no class has two labels these were hardly drawn at random, and say
-    nothing of shares; and more than half is never believed.
-
-    Args:
-        apart: By how much the best class with labels beats the best without, for each item of the sample.
-        labels: Of all items.
-        sample: Which items were looked at.
-    """
-    counts = np.bincount(labels[labels >= 0])
-    missing = (
-        min(float((counts == 1).sum() / max(counts.sum(), 1)), _MOST_MISSING) if counts.max(initial=0) > 1 else 0.0
-    )
-    free = apart[labels[sample] < 0]
-    return max(0.0, float(np.quantile(free, missing))) if missing and len(free) else 0.0
+def _with_unseen(lesson: Lesson, learnt: Learnt, seen: NDArray[np.int64], unseen: Unseen) -> Learnt:
+    """The same with classes without labels raised until they have their share of the items, if they have less."""
+    others = np.setdiff1d(np.arange(len(learnt.biases)), seen)
+    scores = learnt.scores(lesson, unseen.rows)
+    apart = scores[:, seen].max(axis=1) - scores[:, others].max(axis=1)
+    needed = float(np.quantile(apart, unseen.share, weights=unseen.weights, method="inverted_cdf"))
+    biases = learnt.biases.copy()
+    biases[others] += max(0.0, needed)
+    return replace(learnt, biases=biases)
 
 
 def _line(given: Floats, wanted: Floats) -> tuple[float, float]:
