@@ -24,6 +24,7 @@ NAMES = (
     "scale",
     "accuracy",
     "adaptation",
+    "newcomers",
     "decisions",
     "discovery",
     "pictures",

@@ -13,8 +13,8 @@ from .combine import Mixture, Parts, combined, parts_of
 from .guard import breaks_up, by_texts
 from .lesson import Gain, Learnt, Lesson
 from .metrics import wilson_interval
+from .newcomers import with_room
 from .train import Head
-from .welcome import with_room
 from .wording import worded
 
 __all__ = ["Gain", "Learnt", "Lesson", "chosen", "fits", "held_out", "learn"]

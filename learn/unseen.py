@@ -49,7 +49,9 @@ def unseen_items(material: Material) -> Unseen | None:
 
         p = (c - a) / r
 
-    less one standard error of c - a, for a few labels say little of a. The items without a label are not like all items, where labels are of some classes only. So one that texts give to a
+    less one standard error of c - a, for a few labels say little of a.
+
+    The items without a label are not like all items, where labels are of some classes only. So one that texts give to a
     class without labels counts s P + (1 - s p) / (1 - p) (1 - P), where s is the share of the items that have no label
     and P = p b / c how likely it is of such a class; and one that they do not, likewise with (1 - b) / (1 - c). Items
     that seem to fit no class count less throughout.
@@ -57,30 +59,27 @@ def unseen_items(material: Material) -> Unseen | None:
     Source:
         Lipton, Wang and Smola, Detecting and correcting for label shift with black box predictors, 2018
         (arXiv 1802.03916), section 3, for two groups of classes. On six sets with none, a twentieth, a fifth and half
-        of their classes without labels p is off by 0.04 in the mean.
+        of their classes without labels, p is off by 0.03 in the mean and by 0.24 at most, with no error taken off.
     """
     told, others = np.flatnonzero(material.labels >= 0), np.flatnonzero(material.labels < 0)
     unseen = ~np.isin(np.arange(len(material.texts)), material.labels[told])
-    share = 1 - _total(material, told) / max(_total(material, others) + _total(material, told), 1e-9)
-    others = others[evenly(len(others), _ITEMS)]
-    if not len(told) or not unseen.any() or not _total(material, others):
+    known, unknown = (float(material.fits[rows].sum()) for rows in (told, others))
+    if not unseen.any() or not known or not unknown:
         return None
-    answers = _answers(material, told)
+    others = others[evenly(len(others), _ITEMS)]
+    answers, given = _answers(material, told), unseen[_answers(material, others)]
     right = (float((answers == material.labels[told]).sum()) + 1) / (len(told) + 2)
-    given = unseen[_answers(material, others)]
-    wrongly = _share(material, told, unseen[answers])
-    rightly = min(right + wrongly, 1.0)
-    found = _share(material, others, given)
-    error = np.hypot(_error(found, material.fits[others]), _error(wrongly, material.fits[told]))
-    among = min((found - wrongly - error) / right, _MOST)
+    wrongly, error = _share(unseen[answers], material.fits[told])
+    found, other_error = _share(given, material.fits[others])
+    among = min((found - wrongly - np.hypot(error, other_error)) / right, _MOST)
     if among <= 0:
         return None
+    without = unknown / (known + unknown)
+    rightly = min(right + wrongly, 1.0)
+    likely = np.where(given, among * rightly / found, among * (1 - rightly) / max(1 - found, 1e-9)).clip(0, 1)
+    weights = without * likely + (1 - without * among) / (1 - among) * (1 - likely)
     sample = evenly(len(others), _SAMPLE)
-    likely = np.where(
-        given[sample], among * rightly / max(found, 1e-9), among * (1 - rightly) / max(1 - found, 1e-9)
-    ).clip(0, 1)
-    weights = share * likely + (1 - share * among) / (1 - among) * (1 - likely)
-    return Unseen(share * among, others[sample], weights * material.fits[others[sample]])
+    return Unseen(without * among, others[sample], (weights * material.fits[others])[sample])
 
 
 def _answers(material: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -94,16 +93,13 @@ def _answers(material: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def _error(share: float, weights: NDArray[np.float32]) -> float:
-    """Standard error of a share of weighted items; of few it is never 0 (Agresti and Coull, 1998)."""
-    n = float(weights.sum()) ** 2 / float((weights**2).sum())
+def _share(chosen: NDArray[np.bool_], weights: NDArray[np.float32]) -> tuple[float, float]:
+    """The share of the weight that is chosen, and its standard error; of few rows it is never 0.
+
+    Source:
+        Agresti and Coull, The American Statistician 52, 1998, for the error.
+    """
+    total = float(weights.sum())
+    share, n = float(weights[chosen].sum()) / total, total**2 / float((weights**2).sum())
     likely = (n * share + 2) / (n + 4)
-    return float(np.sqrt(likely * (1 - likely) / (n + 4)))
-
-
-def _total(material: Material, rows: NDArray[np.int64]) -> float:
-    return float(material.fits[rows].sum())
-
-
-def _share(material: Material, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> float:
-    return _total(material, rows[chosen]) / max(_total(material, rows), 1e-9)
+    return share, float(np.sqrt(likely * (1 - likely) / (n + 4)))
