@@ -434,7 +434,8 @@ class Catalog:
         rows = list(labelled)
         if rows:
             self.warm_up()
-        return self._judging.evaluate(rows, space=space, on_reject=on_reject, on_progress=on_progress)
+        told = self.learning.told_classes() if rows and space is None else ()
+        return self._judging.evaluate(rows, space=space, told=told, on_reject=on_reject, on_progress=on_progress)
 
     def calibrate(
         self,

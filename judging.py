@@ -56,8 +56,12 @@ class Judging:
         space: str | None,
         on_reject: OnReject | None,
         on_progress: OnProgress = SILENT,
+        told: Collection[str] = (),
     ) -> tuple[Evaluation, list[Judged]]:
-        """Figures of labelled items, and each answer beside its truth; arguments as of ``Catalog.evaluate``."""
+        """Figures of labelled items, and each answer beside its truth; arguments as of ``Catalog.evaluate``.
+
+        ``told`` has the ids of the classes that learning had labels of.
+        """
         if not rows:
             message = "there is no labelled row to evaluate on"
             raise UsageError(message, hint="Rows need a `label` column with a class id, path or name, or `oos`: true.")
@@ -74,9 +78,8 @@ class Judging:
                 judged.append(Judged(answer, row.truth))
         seconds = time.perf_counter() - started
         assigner = self._assigner(space, pair)
-        figures = evaluate(
-            judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=len(judged) / seconds
-        )
+        rate = len(judged) / seconds
+        figures = evaluate(judged, assigner.taxonomy, classes=len(assigner.answerable), items_per_s=rate, told=told)
         return figures, judged
 
     def calibrate(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from common import Options, Table, main
-from labelled import peers, sets, tuned
+from labelled import by_hand, peers, sets, tuned
 from labelled.draws import POOL, Draw, few_of_each, in_all
 from labelled.figures import Draws, Sheet
 from labelled.sets import Floats, LabelledSet, Rows
@@ -134,7 +134,7 @@ def _compare(sheet: Sheet, draw: Draw, amount: str, options: Options, seed: int,
     _judge(sheet, NAME, draw, _scored(names), amount=amount, both=both)
     if seed == 0:
         _ask_router(sheet, draw, options, amount=amount, both=both)
-    _judge(sheet, LOGISTIC, draw, _scored(_logistic(draw)), amount=amount, both=both)
+    _judge(sheet, LOGISTIC, draw, _scored(by_hand.logistic(draw)), amount=amount, both=both)
     _judge(sheet, OURS, draw, _learnt_answers(draw, np.empty(0, np.int64))[0], amount=amount, both=both)
 
 
@@ -152,17 +152,6 @@ def _learnt_answers(draw: Draw, outside: Rows) -> list[Answers]:
     one = draw.one
     learnt = sets.learn_from(one.items, one.classes, draw.learnt, draw.labels)
     return [sets.answers(*learnt, one.items, one.classes, rows) for rows in (draw.judged, outside)]
-
-
-def _logistic(draw: Draw) -> Floats:
-    """Logistic regression on labelled rows and class names, as one would do by hand."""
-    from sklearn.linear_model import LogisticRegression
-
-    one = draw.one
-    inputs = np.concatenate([one.items.vectors[draw.told], one.classes.bare])
-    targets = np.concatenate([one.first[draw.told], np.arange(len(one.classes.ids))])
-    model = LogisticRegression(C=10.0, max_iter=100).fit(inputs, targets)
-    return np.asarray(model.decision_function(one.items.vectors[draw.judged]), np.float32)
 
 
 def _ask_router(sheet: Sheet, draw: Draw, options: Options, amount: str = "", *, both: bool = False) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import common
 import numpy as np
 from common import Options, Table
-from labelled import sets
+from labelled import by_hand, sets
 from labelled.draws import Draw, few_of_each, in_all
 from labelled.figures import Sheet
-from labelled.sets import Classes, Floats, Rows
+from labelled.sets import Classes, Floats, LabelledSet, Rows
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ TEXTS, LOGISTIC, ITEMS, TOLD, LATER, LATER_TOLD = (
 
 @dataclass(frozen=True)
 class World:
-    """A draw of labels, and the places of the classes that are taken.
+    """A draw of labels without those of the classes that are taken.
 
     Attributes:
-        draw: All labels, those of the classes that are taken too.
-        taken: Their places, sorted.
+        draw: The draw.
+        taken: Places of the classes that are taken, sorted.
     """
 
     draw: Draw
@@ -58,11 +58,6 @@ class World:
         return np.setdiff1d(np.arange(len(self.draw.one.classes.ids)), self.taken)
 
     @cached_property
-    def labels(self) -> Rows:
-        """The labels of the others."""
-        return np.where(np.isin(self.draw.labels, self.taken), -1, self.draw.labels)
-
-    @cached_property
     def unseen(self) -> NDArray[np.bool_]:
         """Whether each judged row is of a class that is taken."""
         return np.isin(self.draw.one.first[self.draw.judged], self.taken)
@@ -71,13 +66,11 @@ class World:
 def measure(options: Options) -> Iterator[Table]:
     """One table for all sets."""
     sheet = Sheet()
-    names = [name for name in sets.SETS if (options.data / name).is_dir() and not name.endswith("myntra")]
-    found = [sets.load(name, options, sets.Vectors()) for name in (names[:1] if options.quick else names)]
+    every = [one for one in sets.load_all(options, sets.Vectors()) if not one.name.endswith("myntra")]
+    found = every[:1] if options.quick else every
     for one in found:
         for seed in range(1 if options.quick else options.more.seeds):
-            few = one.name.startswith(INTENTS)
-            draw = few_of_each(one, LABELS_A_CLASS, seed) if few else in_all(one, LABELS, seed)
-            _judge_all(sheet, World(draw, _taken(draw, seed)))
+            _judge_all(sheet, _world(one, seed))
     notes = [
         f"Accuracy in %, of all judged rows and of both kinds; mean and standard deviation over {options.more.seeds} draws.",
         f"Labels: {LABELS_A_CLASS} a class of the intent sets, {LABELS:,} in all of the others, before a fifth of the",
@@ -87,11 +80,12 @@ def measure(options: Options) -> Iterator[Table]:
     yield sheet.table("A fifth of the classes without labels", found, notes)
 
 
-def _taken(draw: Draw, seed: int) -> Rows:
-    present = np.unique(draw.one.first[draw.learnt])
-    present = present[present >= 0]
-    count = max(1, round(TAKEN * len(present)))
-    return np.sort(np.random.default_rng(100 + seed).choice(present, count, replace=False))
+def _world(one: LabelledSet, seed: int) -> World:
+    draw = few_of_each(one, LABELS_A_CLASS, seed) if one.name.startswith(INTENTS) else in_all(one, LABELS, seed)
+    present = np.setdiff1d(one.first[draw.learnt], [-1])
+    rng = np.random.default_rng(100 + seed)
+    taken = np.sort(rng.choice(present, max(1, round(TAKEN * len(present))), replace=False))
+    return World(replace(draw, labels=np.where(np.isin(draw.labels, taken), -1, draw.labels)), taken)
 
 
 def _judge_all(sheet: Sheet, world: World) -> None:
@@ -99,11 +93,11 @@ def _judge_all(sheet: Sheet, world: World) -> None:
     one = draw.one
     nobody = np.full(len(draw.learnt), -1)
     _note(sheet, TEXTS, world, sets.text_scores(one.items, one.classes, draw.judged))
-    _note(sheet, LOGISTIC, world, _logistic(world))
-    for method, labels in ((ITEMS, nobody), (TOLD, world.labels)):
+    _note(sheet, LOGISTIC, world, by_hand.logistic(draw))
+    for method, labels in ((ITEMS, nobody), (TOLD, draw.labels)):
         learnt, landmarks = sets.learn_from(one.items, one.classes, draw.learnt, labels)
         _note(sheet, method, world, sets.answers(learnt, landmarks, one.items, one.classes, draw.judged)[0])
-    for method, labels in ((LATER, nobody), (LATER_TOLD, world.labels)):
+    for method, labels in ((LATER, nobody), (LATER_TOLD, draw.labels)):
         _note(sheet, method, world, _added_later(world, labels))
 
 
@@ -146,18 +140,6 @@ def _with(learnt: "Learnt", classes: Classes, kept: Rows, added: Rows) -> "Learn
         ones = np.ones(len(kept), np.float32)
         lexical = (csr_matrix((ones, (kept, np.arange(len(kept)))), (len(vectors), len(kept))) @ lexical).tocsr()
     return replace(learnt, vectors=vectors, biases=biases, lexical=lexical)
-
-
-def _logistic(world: World) -> Floats:
-    """Logistic regression on labelled rows and class names, as one would do by hand."""
-    from sklearn.linear_model import LogisticRegression
-
-    one = world.draw.one
-    told = world.draw.learnt[world.labels >= 0]
-    inputs = np.concatenate([one.items.vectors[told], one.classes.bare])
-    targets = np.concatenate([world.labels[world.labels >= 0], np.arange(len(one.classes.ids))])
-    model = LogisticRegression(C=10.0, max_iter=100).fit(inputs, targets)
-    return np.asarray(model.decision_function(one.items.vectors[world.draw.judged]), np.float32)
 
 
 def _note(sheet: Sheet, method: str, world: World, scores: Floats) -> None:

@@ -206,6 +206,10 @@ class Learning:
         """Digests of the pictures that the version in use was learnt from as labels."""
         return self._image.labelled() if self._image else set()
 
+    def told_classes(self) -> set[str]:
+        """Classes that the versions in use had labels of."""
+        return {one for space in self._spaces for one in space.told_classes()}
+
     @property
     def _spaces(self) -> list[SpaceLearning]:
         return [self._text] if self._image is None else [self._text, self._image]

@@ -155,13 +155,22 @@ class Lessons:
 
     def told(self, class_ids: Sequence[str], known: set[str]) -> list[Told]:
         """Labels that are kept as evidence, and examples of the class definitions, but for those in ``known``."""
-        kinds = [EvidenceKind.LABEL.value] if self._pictures else [EvidenceKind.LABEL.value, EvidenceKind.EXAMPLE.value]
         rows: list[Mapping[str, Any]] = []
         for start in range(0, len(class_ids), 1000):
-            where = All([In("class_id", class_ids[start : start + 1000]), In("kind", kinds)])
+            where = All([In("class_id", class_ids[start : start + 1000]), In("kind", self._label_kinds())])
             rows += self._store.query(self._place.evidence, where=where, fields=("class_id", "text", "vector"))
         found = [self._kept(row) for row in rows]
         return [one for one in found if one.identity not in known]
+
+    def told_classes(self, class_ids: Sequence[str]) -> set[str]:
+        """Those of the classes that have a label: kept as evidence, an example, or a confirmed item."""
+        where = In("kind", self._label_kinds())
+        found = {row["class_id"] for row in self._store.query(self._place.evidence, where=where, fields=("class_id",))}
+        if self._store.resolve(self._place.items) is not None:
+            confirmed = Compare("confirmed_class", "!=", "")
+            rows = self._store.query(self._place.items, where=confirmed, fields=("confirmed_class",))
+            found |= {row["confirmed_class"] for row in rows}
+        return found.intersection(class_ids)
 
     def confirmed(self) -> set[str]:
         """Identities of the stored items that a person confirmed."""
@@ -170,6 +179,9 @@ class Lessons:
         where = Compare("confirmed_class", "!=", "")
         fields = tuple(name for name in _FIELDS if name != "vector")
         return {self._identity(row) for row in self._store.query(self._place.items, where=where, fields=fields)}
+
+    def _label_kinds(self) -> list[str]:
+        return [EvidenceKind.LABEL.value] if self._pictures else [EvidenceKind.LABEL.value, EvidenceKind.EXAMPLE.value]
 
     def keep(self, fresh: Sequence[Told], revision: int) -> None:
         """Store labels as evidence of their classes, durably."""

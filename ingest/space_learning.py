@@ -180,6 +180,16 @@ class SpaceLearning:
         told = self.lessons.told([*ids, *assigner.taxonomy.merged(ids)], set())
         return {one.identity for one in told} | self.lessons.confirmed()
 
+    def told_classes(self) -> set[str]:
+        """Classes that the version in use had labels of; none where it left labels aside, or texts alone are in use."""
+        active = self.learned.active()
+        if active is None or active.method != "trained":
+            return set()
+        assigner = self.live.assigner()
+        ids = sorted(assigner.answerable)
+        follow = assigner.taxonomy.follow
+        return {follow(one) for one in self.lessons.told_classes([*ids, *assigner.taxonomy.merged(ids)])}
+
     def _moves(self, gathered: Gathered, learnt: Learnt, taxonomy: Taxonomy) -> tuple[int, tuple[Move, ...]]:
         """How many stored items get another nearest class, and from where to where."""
         search = self.live.assigner().search

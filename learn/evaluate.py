@@ -1,6 +1,6 @@
 """How good the answers are on labelled items; pure computation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ class Evaluation:
         ece: Expected calibration error of the best candidates of all items, in 15 bins of equal width; an item out of
             scope counts as wrong. None until there is a calibration.
         oos_auroc: How well the fit tells items in scope from those out of scope, or None without the latter.
+        seen: Mean accuracy of the classes that learning had labels of; None where it had of none, or of all that occur.
+        unseen: The same of the other classes.
+        harmonic: Harmonic mean of the two.
         decisions: Number of items by decision.
         items_per_s: Items answered in a second, encoding included.
     """
@@ -48,6 +51,9 @@ class Evaluation:
     precision: float | None
     ece: float | None
     oos_auroc: float | None
+    seen: float | None
+    unseen: float | None
+    harmonic: float | None
     decisions: dict[str, int]
     items_per_s: float
 
@@ -56,7 +62,9 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, items_per_s: float) -> Evaluation:
+def evaluate(
+    judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, items_per_s: float, told: Collection[str] = ()
+) -> Evaluation:
     """The figures of a labelled set.
 
     Args:
@@ -64,6 +72,7 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
         taxonomy: For the ancestors.
         classes: How many classes could be answered.
         items_per_s: Measured by the caller.
+        told: Ids of the classes that learning had labels of.
     """
     scoped = [one for one in judged if one.truth]
     outside = [one for one in judged if not one.truth]
@@ -73,6 +82,8 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
     assigned = [one for one in judged if one.answer.decision is Decision.ASSIGNED]
     right = sum(one.answer.class_id in one.truth for one in assigned)
     hits = sum(one.right for one in scoped)
+    sides = metrics.seen_unseen(judged, told)
+    both = sides.harmonic is not None
     low, high = metrics.wilson_interval(hits, len(scoped)) if scoped else (None, None)
     decisions = {decision.value: 0 for decision in Decision}
     for one in judged:
@@ -95,6 +106,9 @@ def evaluate(judged: Sequence[Judged], taxonomy: Taxonomy, *, classes: int, item
             if scoped and outside
             else None
         ),
+        seen=sides.seen if both else None,
+        unseen=sides.unseen if both else None,
+        harmonic=sides.harmonic,
         decisions=decisions,
         items_per_s=items_per_s,
     )

@@ -17,7 +17,7 @@ ROW_KEYS = {
 }  # fmt: skip
 FIGURES = {
     "n", "n_oos", "classes", "accuracy", "top5", "macro_f1", "hierarchical_f1", "coverage", "precision", "ece",
-    "oos_auroc", "items_per_s",
+    "oos_auroc", "seen", "unseen", "harmonic", "items_per_s",
 }  # fmt: skip
 
 

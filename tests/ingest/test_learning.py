@@ -56,6 +56,37 @@ def test_labels_are_learnt(stocked):
     assert [answer.candidates[0].class_id for answer in answers] == ["kettles", "toasters", "laptops"]
 
 
+OTHERS = [
+    Labelled(Item("dig", title="spade with a long handle"), frozenset({"spades"})),
+    Labelled(Item("jug", title="steel jug with filter, 2 l"), frozenset({"spades"})),
+]
+
+
+def test_evaluation_tells_classes_with_labels_from_those_without(stocked):
+    rows = [*LABELLED, *OTHERS]
+    before = stocked.evaluate(rows)[0]
+    assert (before.seen, before.unseen, before.harmonic) == (None, None, None)
+    stocked.learn(LABELLED)
+    figures, judged = stocked.evaluate(rows)
+    seen, unseen = ([one.right for one in judged if bool(one.truth & {"spades"}) is side] for side in (False, True))
+    assert figures.seen == pytest.approx(sum(seen) / len(seen))
+    assert figures.unseen == pytest.approx(sum(unseen) / len(unseen)) == pytest.approx(0.5)
+    assert figures.harmonic == pytest.approx(2 * figures.seen * figures.unseen / (figures.seen + figures.unseen))
+
+
+def test_where_all_rows_are_of_classes_with_labels_an_evaluation_has_no_unseen_side(stocked):
+    stocked.learn(LABELLED)
+    figures = stocked.evaluate(LABELLED)[0]
+    assert (figures.seen, figures.unseen, figures.harmonic) == (None, None, None)
+
+
+def test_confirmed_items_and_examples_are_labels_of_their_classes_and_of_one_that_took_them_over(stocked):
+    stocked.learn(LABELLED)
+    assert stocked.learning.told_classes() == set(ITEMS)
+    stocked.classes.merge(["boots"], "kettles")
+    assert stocked.learning.told_classes() == set(ITEMS) - {"boots"}
+
+
 def test_labels_given_once_count_in_every_later_learning(stocked):
     stocked.learn(LABELLED)
     assert stocked.learn().labels == 20
