@@ -115,7 +115,13 @@ def merge(
 
 @click.command()
 @class_argument
-@click.option("--into", "first", required=True, metavar="PART", help="'NAME: description' or a class row in JSON.")
+@click.option(
+    "--into",
+    multiple=True,
+    required=True,
+    metavar="PART",
+    help="'NAME: description' or a class row in JSON; repeatable.",
+)
 @click.argument("others", nargs=-1, metavar="PART...")
 @click.option("--retire", is_flag=True, help="Retire the class, instead of keeping it above its parts.")
 @trying_options
@@ -124,7 +130,7 @@ def merge(
 def split(
     app: App,
     class_id: str,
-    first: str,
+    into: tuple[str, ...],
     others: tuple[str, ...],
     *,
     retire: bool,
@@ -135,7 +141,7 @@ def split(
 
     Example: nearclass classes split tablets --into "E-readers: To read books on." "Slates: Flat computers."
     """
-    parts = [_part(one) for one in (first, *others)]
+    parts = [_part(one) for one in (*into, *others)]
 
     def make(catalog: Catalog) -> dict[str, Any]:
         change, shared = catalog.split(class_id, parts, retire=retire, by=changing.by, message=changing.message)

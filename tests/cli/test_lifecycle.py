@@ -20,6 +20,12 @@ def test_a_taxonomy_lives_on_the_command_line(run, stocked):
     assert "5 of 6" in log.err
 
 
+def test_each_part_of_a_split_may_have_its_own_into(run, stocked):
+    parts = ("--into", "E-readers: To read books on.", "--into", "Slates: Flat computers.")
+    made = run("classes", "split", "tablets", *parts, cwd=stocked)
+    assert [one.rpartition("/")[2] for one in made.row["added"]] == ["e-readers", "slates"]
+
+
 def test_options_that_do_not_fit_are_refused_with_what_to_give(run, stocked):
     assert run("classes", "move", "tablets", cwd=stocked).code == 2
     assert run("classes", "split", "tablets", "--into", "{x", "B", cwd=stocked).code == 2
