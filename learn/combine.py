@@ -87,7 +87,7 @@ def _parts_of(lesson: Lesson, start: Head | None, trained: Future[Head | None]) 
     material = lesson.material
     adapted = adapt(material)
     first = student(material, partial(_by_adaptation, material, adapted), start)
-    parts = Parts(adapted, first, trained.result(), None, unseen_items(material))
+    parts = Parts(adapted, first, trained.result(), None, unseen_items(material, lesson.rare))
     if first is None or (material.labels < 0).all():
         return parts
     for mixture in _TEACHERS:

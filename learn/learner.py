@@ -15,6 +15,7 @@ from .lesson import Gain, Learnt, Lesson
 from .metrics import wilson_interval
 from .newcomers import with_room
 from .train import Head
+from .unseen import single_share
 from .wording import worded
 
 __all__ = ["Gain", "Learnt", "Lesson", "chosen", "fits", "held_out", "learn"]
@@ -68,6 +69,8 @@ def learn(lesson: Lesson) -> Learnt:
     together is chosen there too. Where too few can be held out, labels are used if an item says something of its class
     beside the texts. What is chosen is learnt anew from all items and labels.
     """
+    # Of all labels: where some are held out, more of the others are alone in their class.
+    lesson = replace(lesson, rare=single_share(lesson.material.labels))
     return with_room(lesson, _learn(lesson))
 
 

@@ -25,11 +25,13 @@ class Lesson:
         material: Items, class texts, label-free lexical scores and labels.
         features: Lexical features of the items, shape (n, features), or None where items have no texts.
         text_features: The same of the class texts, shape (K, features), or None.
+        rare: Share of the items that is believed to belong to classes too rare to have a label.
     """
 
     material: Material
     features: "csr_matrix | None" = None
     text_features: "csr_matrix | None" = None
+    rare: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import Material
 from .arrays import chunks, evenly
 
-__all__ = ["Unseen", "unseen_items"]
+__all__ = ["Unseen", "single_share", "unseen_items"]
 
 _ITEMS: Final = 20_000
 """Items without a label that are looked at."""
@@ -39,7 +39,22 @@ class Unseen:
     weights: NDArray[np.float64]
 
 
-def unseen_items(material: Material) -> Unseen | None:
+def single_share(labels: NDArray[np.int64]) -> float:
+    """Share of the items that belong to classes so rare that no label was drawn: of labels, those alone in their class.
+
+    Where no class has two labels they were hardly drawn at random, and say nothing of shares.
+
+    Source:
+        Good, The population frequencies of species and the estimation of population parameters, Biometrika 40, 1953.
+
+    >>> single_share(np.array([0, 0, 0, 1, -1])), single_share(np.array([0, 1]))
+    (0.25, 0.0)
+    """
+    counts = np.bincount(labels[labels >= 0])
+    return float((counts == 1).sum() / counts.sum()) if counts.max(initial=0) > 1 else 0.0
+
+
+def unseen_items(material: Material, least: float = 0.0) -> Unseen | None:
     """How many items belong to classes without labels; None where no item can, or nothing shows it.
 
     Class texts give classes without labels the share a of the items with a label, wrongly, and the share c of the
@@ -49,12 +64,11 @@ def unseen_items(material: Material) -> Unseen | None:
 
         p = (c - a) / r
 
-    less one standard error of c - a, for a few labels say little of a.
+    less one standard error of c - a, for a few labels say little of a. Items that seem to fit no class count less.
 
-    The items without a label are not like all items, where labels are of some classes only. So one that texts give to a
-    class without labels counts s P + (1 - s p) / (1 - p) (1 - P), where s is the share of the items that have no label
-    and P = p b / c how likely it is of such a class; and one that they do not, likewise with (1 - b) / (1 - c). Items
-    that seem to fit no class count less throughout.
+    Args:
+        material: What there is to learn from.
+        least: Share of all items that is believed to belong to such classes at least.
 
     Source:
         Lipton, Wang and Smola, Detecting and correcting for label shift with black box predictors, 2018
@@ -71,15 +85,28 @@ def unseen_items(material: Material) -> Unseen | None:
     right = (float((answers == material.labels[told]).sum()) + 1) / (len(told) + 2)
     wrongly, error = _share(unseen[answers], material.fits[told])
     found, other_error = _share(given, material.fits[others])
-    among = min((found - wrongly - np.hypot(error, other_error)) / right, _MOST)
-    if among <= 0:
-        return None
+    among = float(np.clip((found - wrongly - np.hypot(error, other_error)) / right, 0, _MOST))
     without = unknown / (known + unknown)
-    rightly = min(right + wrongly, 1.0)
-    likely = np.where(given, among * rightly / found, among * (1 - rightly) / max(1 - found, 1e-9)).clip(0, 1)
-    weights = without * likely + (1 - without * among) / (1 - among) * (1 - likely)
+    share = min(max(without * among, least), _MOST)
+    if not share:
+        return None
     sample = evenly(len(others), _SAMPLE)
-    return Unseen(without * among, others[sample], (weights * material.fits[others])[sample])
+    weights = _standing_for_all(given, min(right + wrongly, 1.0), found, among, without)
+    return Unseen(share, others[sample], (weights * material.fits[others])[sample])
+
+
+def _standing_for_all(
+    given: NDArray[np.bool_], rightly: float, found: float, among: float, without: float
+) -> NDArray[np.float64]:
+    """What items without a label count so that they stand for all items, shape (n,).
+
+    They are not like all items where labels are of some classes only. With the names of ``unseen_items``, and s, the
+    share of the items that have no label: one that texts give to a class without labels is of such a class with
+    P = p b / c, others with P = p (1 - b) / (1 - c), and counts s P + (1 - s p) / (1 - p) (1 - P).
+    """
+    yes, no = among * rightly / max(found, 1e-9), among * (1 - rightly) / max(1 - found, 1e-9)
+    likely = np.where(given, min(yes, 1.0), min(no, 1.0))
+    return without * likely + (1 - without * among) / (1 - among) * (1 - likely)
 
 
 def _answers(material: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nearclass.learn.learner import learn
-from nearclass.learn.unseen import unseen_items
+from nearclass.learn.unseen import single_share, unseen_items
 from tests.learn.test_learner import lesson_of, world
 
 
@@ -55,6 +55,19 @@ def test_strangers_among_the_items_are_not_taken_for_those_of_classes_without_la
     left_out = unseen_items(replace(some, fits=np.where(strangers, 0.01, 1).astype(np.float32)))
     assert among is not None
     assert left_out is None or left_out.share < 0.2 * among.share
+
+
+def test_classes_too_rare_for_a_label_have_the_share_of_single_labels_at_least():
+    material, truth = world([400] * 9, offset=0.9, classes=12)
+    told_all = replace(material, labels=told(truth, 9, 2))
+    found = unseen_items(told_all, least=0.07)
+    assert found.share == pytest.approx(0.07)
+    assert found.weights == pytest.approx(np.ones(len(found.rows)))
+
+
+def test_one_label_of_each_class_says_nothing_of_rare_ones():
+    assert single_share(np.array([0, 1, 2, -1])) == 0
+    assert single_share(np.array([0, 0, 1, 2, -1])) == 0.5
 
 
 @pytest.mark.parametrize("labels", [-1, 0])
