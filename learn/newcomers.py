@@ -15,6 +15,8 @@ from .lesson import Learnt, Lesson
 __all__ = ["with_room"]
 
 _ITEMS: Final = 2000
+_FEWEST: Final = 200
+"""Items without a label; of fewer, those with one are looked at as well."""
 _SCORES: Final = 4_000_000
 """Scores of items by classes that are looked at: 16 MB of float32."""
 
@@ -26,7 +28,7 @@ def with_room(lesson: Lesson, learnt: Learnt) -> Learnt:
     is given to class k would go to the newcomer k if that scored more than the second best, and one of another class if
     it scored more than the best. The shift of newcomers is the one at which all of them together get as many items as
     there are; it is never lowered. Labelled items, on which the learnt scores are better than on others, are left
-    aside as far as there are others, and those that seem to fit no class count less.
+    aside where there are enough others, and those that seem to fit no class count less.
 
     Measured with a twentieth and a fifth of the classes added after learning from labels: the share of their items that
     is right is 3 and 12 % without this on short grocery names, 4 and 8 % in a grocery shop, 39 and 40 % on bank
@@ -36,7 +38,7 @@ def with_room(lesson: Lesson, learnt: Learnt) -> Learnt:
     material = lesson.material
     items, classes = material.shape
     others = np.flatnonzero(material.labels < 0)
-    pool = others if len(others) else np.arange(items)
+    pool = others if len(others) >= _FEWEST else np.arange(items)
     rows = pool[evenly(len(pool), max(1, min(_ITEMS, _SCORES // classes)))]
     if classes < 2 or not material.fits[rows].any():
         return learnt

@@ -22,6 +22,8 @@ _SAMPLE: Final = 2000
 """Of those, the ones that scores are levelled on."""
 _MOST: Final = 0.9
 """Share of the items without a label that belong to classes without labels at most."""
+_MOST_RARE: Final = 0.5
+"""Share of all items that single labels are believed to speak of at most: of a handful of labels most are single."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def single_share(labels: NDArray[np.int64]) -> float:
     (0.25, 0.0)
     """
     counts = np.bincount(labels[labels >= 0])
-    return float((counts == 1).sum() / counts.sum()) if counts.max(initial=0) > 1 else 0.0
+    return min(float((counts == 1).sum() / counts.sum()), _MOST_RARE) if counts.max(initial=0) > 1 else 0.0
 
 
 def unseen_items(material: Material, least: float = 0.0) -> Unseen | None:

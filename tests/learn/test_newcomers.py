@@ -32,9 +32,10 @@ def taken(learnt, material, truth):
     return won[truth >= KNOWN].mean(), won[truth < KNOWN].mean()
 
 
+@pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("seed", range(4))
-def test_beside_labels_a_newcomer_wins_most_of_its_items_and_few_others(seed):
-    lesson, material, truth = known_part(every=2, seed=seed)
+def test_beside_labels_a_newcomer_wins_most_of_its_items_and_few_others(seed, every):
+    lesson, material, truth = known_part(every=every, seed=seed)
     theirs, others = taken(learn(lesson), material, truth)
     assert theirs > 0.6
     assert others < 0.1

@@ -67,7 +67,8 @@ def test_classes_too_rare_for_a_label_have_the_share_of_single_labels_at_least()
 
 def test_one_label_of_each_class_says_nothing_of_rare_ones():
     assert single_share(np.array([0, 1, 2, -1])) == 0
-    assert single_share(np.array([0, 0, 1, 2, -1])) == 0.5
+    assert single_share(np.array([0, 0, 0, 1, -1])) == 0.25
+    assert single_share(np.array([0, 0, 1, 2, 3, 4])) == 0.5  # and no more
 
 
 @pytest.mark.parametrize("labels", [-1, 0])
