@@ -15,7 +15,7 @@ import numpy as np
 from common import Options, Table, main
 from labelled import by_hand, peers, sets, tuned
 from labelled.draws import POOL, Draw, few_of_each, in_all
-from labelled.figures import Draws, Sheet
+from labelled.figures import Draws, Sheet, harmonic
 from labelled.sets import Floats, LabelledSet, Rows
 
 LONG_TAILED = ("products_bigbasket", "products_mwpd_gpc", "products_instacart", "products_fashion_myntra")
@@ -244,7 +244,7 @@ def _note(sheet: Sheet, method: str, draw: Draw, answers: list[str], amount: str
             return
         sheet.add(method, amount, "seen", name, seen)
         sheet.add(method, amount, "unseen", name, unseen)
-        sheet.add(method, amount, "harmonic", name, 2 * seen * unseen / max(seen + unseen, 1e-9))
+        sheet.add(method, amount, "harmonic", name, harmonic(seen, unseen))
 
 
 def _spread(options: Options) -> str:

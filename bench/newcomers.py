@@ -17,7 +17,7 @@ import numpy as np
 from common import Options, Table
 from labelled import by_hand, sets
 from labelled.draws import Draw, few_of_each, in_all
-from labelled.figures import Sheet
+from labelled.figures import Sheet, harmonic
 from labelled.sets import Classes, Floats, LabelledSet, Rows
 from numpy.typing import NDArray
 
@@ -129,16 +129,13 @@ def _only(classes: Classes, places: Rows) -> Classes:
 
 def _with(learnt: "Learnt", classes: Classes, kept: Rows, added: Rows) -> "Learnt":
     """What was learnt for some classes, with others beside them as a catalogue places newcomers."""
-    from scipy.sparse import csr_matrix
+    from nearclass.learn.lexical import placed
 
     vectors = np.empty_like(classes.vectors)
     biases = np.empty(len(vectors), np.float32)
     vectors[kept], biases[kept] = learnt.vectors, learnt.biases
     vectors[added], biases[added] = learnt.newcomers.place(classes.vectors[added])
-    lexical = learnt.lexical
-    if lexical is not None:
-        ones = np.ones(len(kept), np.float32)
-        lexical = (csr_matrix((ones, (kept, np.arange(len(kept)))), (len(vectors), len(kept))) @ lexical).tocsr()
+    lexical = None if learnt.lexical is None else placed(learnt.lexical, kept, len(vectors))
     return replace(learnt, vectors=vectors, biases=biases, lexical=lexical)
 
 
@@ -151,7 +148,7 @@ def _note(sheet: Sheet, method: str, world: World, scores: Floats) -> None:
         "accuracy": 100 * float(right.mean()),
         "seen": seen,
         "unseen": unseen,
-        "harmonic": 2 * seen * unseen / max(seen + unseen, 1e-9),
+        "harmonic": harmonic(seen, unseen),
     }
     print(f"{one.name}: {method} {figures}", file=sys.stderr, flush=True)
     for figure, value in figures.items():

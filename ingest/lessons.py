@@ -162,15 +162,15 @@ class Lessons:
         found = [self._kept(row) for row in rows]
         return [one for one in found if one.identity not in known]
 
-    def told_classes(self, class_ids: Sequence[str]) -> set[str]:
-        """Those of the classes that have a label: kept as evidence, an example, or a confirmed item."""
+    def told_classes(self) -> set[str]:
+        """Classes that have a label: kept as evidence, an example, or a confirmed item; merged ones as they were."""
         where = In("kind", self._label_kinds())
         found = {row["class_id"] for row in self._store.query(self._place.evidence, where=where, fields=("class_id",))}
         if self._store.resolve(self._place.items) is not None:
             confirmed = Compare("confirmed_class", "!=", "")
             rows = self._store.query(self._place.items, where=confirmed, fields=("confirmed_class",))
             found |= {row["confirmed_class"] for row in rows}
-        return found.intersection(class_ids)
+        return found
 
     def confirmed(self) -> set[str]:
         """Identities of the stored items that a person confirmed."""

@@ -186,9 +186,7 @@ class SpaceLearning:
         if active is None or active.method != "trained":
             return set()
         assigner = self.live.assigner()
-        ids = sorted(assigner.answerable)
-        follow = assigner.taxonomy.follow
-        return {follow(one) for one in self.lessons.told_classes([*ids, *assigner.taxonomy.merged(ids)])}
+        return {assigner.taxonomy.follow(one) for one in self.lessons.told_classes()} & assigner.answerable
 
     def _moves(self, gathered: Gathered, learnt: Learnt, taxonomy: Taxonomy) -> tuple[int, tuple[Move, ...]]:
         """How many stored items get another nearest class, and from where to where."""

@@ -92,6 +92,19 @@ class Material:
         """Numbers of items and of classes."""
         return len(self.items), len(self.texts)
 
+    def scores(
+        self,
+        rows: NDArray[np.int64],
+        vectors: Floats,
+        biases: Floats | float = 0.0,
+        lexical_weight: float = LEXICAL_WEIGHT,
+    ) -> Floats:
+        """Scores of some items for classes of these vectors, shape (K, d), and biases, shape (K,): shape (rows, K)."""
+        scores: Floats = self.items[rows] @ vectors.T + biases
+        if self.lexical is not None:
+            scores += lexical_weight * self.lexical[rows].toarray()
+        return scores
+
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:

@@ -17,6 +17,7 @@ from ..schemas.learning import LEXICAL_WEIGHT, Newcomers
 from .adapt import TEMPERATURE, Adaptation, Material, adapt
 from .arrays import evenly, softmax
 from .lesson import Learnt, Lesson
+from .lexical import placed
 from .train import Head, head, student
 from .unseen import Unseen, unseen_items
 
@@ -108,9 +109,7 @@ def _by_all(lesson: Lesson, teacher: Learnt, rows: NDArray[np.int64]) -> Floats:
 
 
 def _by_adaptation(material: Material, adapted: Adaptation, rows: NDArray[np.int64]) -> Floats:
-    scores = material.items[rows] @ adapted.vectors.T + adapted.biases
-    if material.lexical is not None:
-        scores += LEXICAL_WEIGHT * material.lexical[rows].toarray()
+    scores = material.scores(rows, adapted.vectors, adapted.biases)
     return softmax(scores / TEMPERATURE + adapted.prior)
 
 
@@ -159,8 +158,6 @@ def _with_head(
     lesson: Lesson, vectors: Floats, biases: Floats, trained: Head, share: float
 ) -> tuple[Floats, Floats, "csr_matrix | None"]:
     """Add 1 / share of the head; classes without labels get what the head would give them by their other scores."""
-    from scipy import sparse  # noqa: PLC0415 - slow to import
-
     sample = evenly(len(lesson.material.items), _FITTED_ITEMS)
     items = lesson.material.items[sample]
     known = items @ trained.vectors.T + trained.biases
@@ -171,11 +168,7 @@ def _with_head(
     more_vectors[trained.classes], more_biases[trained.classes] = trained.vectors, trained.biases
     lexical = None
     if trained.lexical is not None:
-        rows = sparse.csr_matrix(
-            (np.ones(len(trained.classes), np.float32), (trained.classes, np.arange(len(trained.classes)))),
-            shape=(len(vectors), len(trained.classes)),
-        )
-        lexical = (rows @ trained.lexical / share).tocsr()
+        lexical = (placed(trained.lexical, trained.classes, len(vectors)) / share).tocsr()
     return vectors + more_vectors / share, biases + more_biases / share, lexical
 
 

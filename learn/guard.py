@@ -58,8 +58,6 @@ def _together(material: Material, vectors: Floats, biases: Floats) -> float:
     sizes = np.zeros(len(vectors))
     for chunk in chunks(len(rows), len(vectors)):
         some = rows[chunk]
-        scores = material.items[some] @ vectors.T + biases
-        if material.lexical is not None:
-            scores += LEXICAL_WEIGHT * material.lexical[some].toarray()
+        scores = material.scores(some, vectors, biases)
         sizes += np.bincount(scores.argmax(axis=1), material.fits[some], len(vectors))
     return float(((sizes / max(float(sizes.sum()), 1e-9)) ** 2).sum())

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import Material
 from .arrays import evenly
 from .combine import Mixture, Parts, combined, parts_of
@@ -188,7 +187,4 @@ def chosen(right: list[NDArray[np.bool_]]) -> int:
 
 def _accuracy_of_texts(lesson: Lesson, rows: NDArray[np.int64]) -> float:
     material = lesson.material
-    scores = material.items[rows] @ material.texts.T
-    if material.lexical is not None:
-        scores += LEXICAL_WEIGHT * material.lexical[rows].toarray()
-    return float((scores.argmax(axis=1) == material.labels[rows]).mean())
+    return float((material.scores(rows, material.texts).argmax(axis=1) == material.labels[rows]).mean())

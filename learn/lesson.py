@@ -81,9 +81,7 @@ class Learnt:
 
     def scores(self, lesson: Lesson, rows: NDArray[np.int64]) -> Floats:
         """Scores of some items of a lesson, shape (rows, K)."""
-        scores = lesson.material.items[rows] @ self.vectors.T + self.biases
-        if lesson.material.lexical is not None:
-            scores += self.lexical_weight * lesson.material.lexical[rows].toarray()
+        scores = lesson.material.scores(rows, self.vectors, self.biases, self.lexical_weight)
         if self.lexical is not None and lesson.features is not None:
             scores += (lesson.features[rows] @ self.lexical.T).toarray()
         return np.asarray(scores, np.float32)

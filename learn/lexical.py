@@ -18,7 +18,7 @@ from .speech import content_share
 if TYPE_CHECKING:  # scipy takes a third of a second to import
     from scipy.sparse import csr_matrix
 
-__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "profiles", "stacked", "strongest", "weighted"]
+__all__ = ["COLUMNS", "ITEM_CHARS", "class_terms", "features", "placed", "profiles", "stacked", "strongest", "weighted"]
 
 COLUMNS: Final = 2**18
 """Columns that n-grams are hashed into. A large shop has some 100,000 distinct n-grams in its class texts."""
@@ -65,6 +65,14 @@ def stacked(*parts: "csr_matrix") -> "csr_matrix":
     from scipy.sparse import vstack  # noqa: PLC0415 - see above
 
     return vstack(parts, format="csr")
+
+
+def placed(rows: "csr_matrix", places: NDArray[np.int64], n: int) -> "csr_matrix":
+    """Rows put at these places among n, the others empty."""
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 - see above
+
+    put = (np.ones(len(places), np.float32), (places, np.arange(len(places))))
+    return (csr_matrix(put, shape=(n, len(places))) @ rows).tocsr()
 
 
 def class_terms(texts_of_classes: Sequence[Sequence[EvidenceText]]) -> "csr_matrix":

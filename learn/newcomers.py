@@ -44,9 +44,7 @@ def with_room(lesson: Lesson, learnt: Learnt) -> Learnt:
         return learnt
     scores = learnt.scores(lesson, rows)
     vectors, biases = learnt.newcomers.place(material.texts)
-    as_newcomers = material.items[rows] @ vectors.T + biases
-    if material.lexical is not None:
-        as_newcomers += learnt.lexical_weight * material.lexical[rows].toarray()
+    as_newcomers = material.scores(rows, vectors, biases, learnt.lexical_weight)
     order = np.argpartition(-scores, 1, axis=1)[:, :2]
     second, best = np.sort(np.take_along_axis(scores, order, axis=1), axis=1).T
     needed = best[:, None] - as_newcomers

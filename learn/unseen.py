@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas.learning import LEXICAL_WEIGHT
 from .adapt import Material
 from .arrays import chunks, evenly
 
@@ -115,10 +114,7 @@ def _answers(material: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The class that texts give each item, shape (rows,)."""
     found = np.empty(len(rows), np.int64)
     for part in chunks(len(rows), len(material.texts)):
-        scores = material.items[rows[part]] @ material.texts.T
-        if material.lexical is not None:
-            scores += LEXICAL_WEIGHT * material.lexical[rows[part]].toarray()
-        found[part] = scores.argmax(axis=1)
+        found[part] = material.scores(rows[part], material.texts).argmax(axis=1)
     return found
 
 

@@ -65,6 +65,11 @@ class Sheet:
         return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
+def harmonic(seen: float, unseen: float) -> float:
+    """Harmonic mean of two percentages; 0 where one is."""
+    return 2 * seen * unseen / max(seen + unseen, 1e-9)
+
+
 class Draws:
     """Draws that were judged, a line of JSON each, so that a run of hours that is cut off goes on where it was."""
 

@@ -86,14 +86,9 @@ class ClassChange(Write):
 
         def act(catalog: Catalog) -> dict[str, Any]:
             class_id = change(catalog.classes.signed(self.caller.label, message))
-            return row_of(catalog, class_id)
+            return catalog.classes.taxonomy.row(class_id)
 
         return await self.made(act, status=status)
-
-
-def row_of(catalog: Catalog, class_id: str) -> dict[str, Any]:
-    """A class as callers see it."""
-    return catalog.classes.taxonomy.row(class_id)
 
 
 async def _by_admin(request: Request, service: Served, caller: Admin, key: IdempotencyKey = None) -> Write:

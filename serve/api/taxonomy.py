@@ -15,7 +15,7 @@ from ..access import Reader
 from ..changing import tag
 from ..options import MAX_PAGE
 from ..times import iso_time
-from .asked import Change, row_of
+from .asked import Change
 from .class_bodies import MergeBody, MoveBody, NameBody, RenameBody, RollbackBody, SplitBody
 from .common import Json, Served, as_json, problems, router
 from .rows import ChangeRow, EntryRow
@@ -47,7 +47,7 @@ async def merge(body: MergeBody, change: Change) -> Response:
         into = catalog.classes.taxonomy.find(body.into).id
         classes = catalog.classes.signed(change.caller.label, body.message)
         taxonomy = classes.merge(body.classes, into, evidence=body.evidence).taxonomy
-        return {**row_of(catalog, into), "merged": taxonomy.merged([into])}
+        return {**taxonomy.row(into), "merged": taxonomy.merged([into])}
 
     return await change.made(act)
 
